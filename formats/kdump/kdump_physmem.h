@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef FORMATS_KDUMP_KDUMP_PHYSMEM_H
+#define FORMATS_KDUMP_KDUMP_PHYSMEM_H
+
+#include "formats/io/rsource.h"
+#include "formats/kdump/kdump_layout.h"
+#include "formats/physmem.h"
+
+/** Does @src begin like a KDUMP file (after any flattening was undone)? */
+bool kdump_physmem_probe(struct rsource *src);
+
+/**
+ * A KDUMP (v1..v6, 32- or 64-bit, either byte order) as physical memory. Takes ownership of @src on success. Memory use is
+ * bounded: bitmaps are indexed (a running count per block), not decoded into lists of pages.
+ * An excluded page (bit set in bitmap1 only) reads as ST_NO_DATA, a descriptor {0,0,0,0} or one that points outside the
+ * file as ST_IO, data that does not decompress as ST_BAD_INPUT.
+ */
+enum status kdump_physmem_open(struct rsource *src, struct physmem **pm, struct err *err) __must_check;
+
+/** What `info` says of a KDUMP beyond struct physmem. */
+struct kdump_details {
+	struct kdump_header header;
+	bool flattened;
+	bool flattened_truncated;	 /**< the stream's end marker is missing */
+	uint64_t nr_ram, nr_stored;	 /**< bits set in bitmap1, bitmap2 */
+	uint64_t bitmap2_not_in_bitmap1; /**< a fault of the writer */
+};
+/** NULL unless @pm came from kdump_physmem_open(). */
+const struct kdump_details *kdump_physmem_details(const struct physmem *pm);
+
+/** Read the descriptor of stored page number @index (0 .. nr_stored - 1). */
+enum status kdump_physmem_desc(struct physmem *pm, uint64_t index, struct page_desc *desc, struct err *err) __must_check;
+
+#endif
