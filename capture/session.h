@@ -49,6 +49,7 @@ struct capture_report {
 	uint64_t pages_present;
 	uint64_t pages_by_class[PAGE_CLASS_COUNT];
 	uint64_t pages_kept;	 /**< descriptors in the dump */
+	uint64_t pages_not_in_source; /**< present, but the source is itself a filtered dump */
 	uint64_t pages_zero;	 /**< of these: share the zero page */
 	uint64_t pages_raw, pages_compressed; /**< stored on their own */
 	uint64_t pages_partial;	 /**< RAM covers a part; rest stored as zeros */
@@ -57,6 +58,8 @@ struct capture_report {
 	struct range holes[CAPTURE_MAX_LISTED_HOLES]; /**< PFNs; the first of nr_hole_ranges */
 	uint64_t pages_unsaved;	 /**< kept by the plan, not written: no space, or stopped */
 	uint64_t bytes_read, bytes_written;
+	bool stopped;		 /**< by a signal or the deadline */
+	bool out_of_space;
 	double plan_seconds, write_seconds;
 	char release[65];
 };

@@ -2,6 +2,8 @@
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 
+#include <stdio.h>
+
 #include "common/err.h"
 
 /** A command: parse -> const config -> call -> exit code (common/exit_codes.h). argv[0] is the command's name. */
@@ -28,5 +30,6 @@ int cli_usage_error(const char *command, const char *fmt, ...) __printf_like(2, 
 struct json_t;
 /** Print @json (and release it) to stdout with a newline; EXIT_CODE_OK, or EXIT_CODE_INTERNAL where stdout refuses. */
 int cli_print_json(struct json_t *json);
+int cli_print_json_to(FILE *to, struct json_t *json);
 
 #endif

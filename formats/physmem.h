@@ -23,6 +23,11 @@ struct physmem_ops {
 	 * should be there and cannot be had.
 	 */
 	enum status (*read)(struct physmem *pm, uint64_t paddr, void *buf, size_t len, size_t *got, struct err *err);
+	/**
+	 * The first run of bytes at or after @paddr that the dump claims to hold, clipped to [@paddr, @limit). May end
+	 * early: a run that touches it can follow. False where there is none.
+	 */
+	bool (*next_data)(struct physmem *pm, uint64_t paddr, uint64_t limit, struct range *run);
 	void (*close)(struct physmem *pm);
 };
 
@@ -72,6 +77,9 @@ enum status physmem_read_some(struct physmem *pm, uint64_t paddr, void *buf, siz
 	__must_check;
 /** All of @len or an error. */
 enum status physmem_read(struct physmem *pm, uint64_t paddr, void *buf, size_t len, struct err *err) __must_check;
+
+/** As the operation: the next run of bytes that the dump holds. */
+bool physmem_next_data(struct physmem *pm, uint64_t paddr, uint64_t limit, struct range *run);
 
 /**
  * Read @nr_pages pages from @start_pfn into @buf (nr_pages * page_size bytes), one state a page; never fails as a whole: a

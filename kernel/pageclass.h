@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "common/endian.h"
+#include "common/err.h"
 #include "common/units.h"
 #include "kernel/vmcoreinfo.h"
 
@@ -25,9 +26,68 @@ enum page_class {
 /** "kernel", "free", "cache", "cache_private", "user", "offline", "hwpoison", "unknown": also the JSON keys. */
 const char *page_class_name(enum page_class c);
 
-/*
- * The declarations of struct page_layout and the decoders follow in this header as the model grows; they are pure: bytes
- * of struct page in, meaning out.
+/** Largest struct page that is understood; today's is 64 bytes, debug options make it grow. */
+#define PAGE_STRUCT_MAX 256
+
+/** How one page type or flag is recognised; absent: this kernel does not tell, so nothing matches. */
+struct page_type_match {
+	bool known;
+	uint32_t mask, value; /**< of page._mapcount as unsigned */
+};
+
+/** Where this kernel keeps what, all from VMCOREINFO; a bit or offset that it does not name is "not known". */
+struct page_layout {
+	enum byte_order order;
+	unsigned word_bytes;  /**< 8 or 4: unsigned long */
+	size_t size;	      /**< of struct page, bytes */
+	size_t off_flags, off_mapcount, off_mapping, off_private, off_refcount, off_compound_head;
+	uint64_t mask_lru, mask_private, mask_swapcache, mask_swapbacked; /**< 0: not known */
+	uint64_t mask_slab, mask_hwpoison, mask_head;
+	uint64_t mask_hugetlb_second;	/**< PG_hugetlb in the flags of the first tail (Linux 6.6 to 6.8) */
+	bool has_hugetlb_dtor;		/**< hugetlb told by the destructor number in the first tail (4.4 to 6.5) */
+	size_t off_compound_dtor;
+	uint8_t hugetlb_dtor;
+	struct page_type_match buddy, offline, hugetlb, slab, unaccepted;
+	unsigned max_order;		/**< buddy orders are below this (LENGTH(zone.free_area)) */
+};
+
+/**
+ * Learn the layout from @vi. ST_BAD_INPUT where what every decision needs is missing or nonsense; the text says which key.
  */
+enum status page_layout_init(struct page_layout *l, const struct vmcoreinfo *vi, enum byte_order order, bool is_64bit,
+			     struct err *err) __must_check;
+
+/** What one struct page says, by itself. */
+struct page_facts {
+	uint64_t flags, mapping, private, compound_head;
+	uint32_t mapcount; /**< or the page type */
+	int32_t refcount;
+	uint8_t dtor;	   /**< compound_dtor; 0 where this kernel has none */
+};
+
+/** @raw: layout->size bytes. Pure. */
+void page_facts_decode(const struct page_layout *l, const uint8_t *raw, struct page_facts *f);
+
+/** Is this page a tail, and of the head at which kernel virtual address? */
+bool page_is_tail(const struct page_facts *f, uint64_t *head_vaddr);
+static inline bool page_is_head(const struct page_layout *l, const struct page_facts *f)
+{
+	return f->flags & l->mask_head;
+}
+bool page_is_hwpoison(const struct page_layout *l, const struct page_facts *f);
+
+/**
+ * The class of a page that is no tail: a single page, or the head of a compound page, whose class its tails share.
+ * @next: the facts of the struct page behind it (the first tail of a head), NULL where that cannot be read. @vaddr: where
+ * @f itself lies. Fails towards PAGE_CLASS_KERNEL.
+ */
+enum page_class page_class_of(const struct page_layout *l, const struct page_facts *f, const struct page_facts *next,
+			      uint64_t vaddr);
+
+/** Of a PAGE_CLASS_FREE page: how many pages its block has (1 << order), 0 where the order makes no sense at @pfn. */
+uint64_t page_free_block_pages(const struct page_layout *l, const struct page_facts *f, uint64_t pfn);
+
+/** May the page at @f be an inner page of a free block? Anything that speaks of use says no. */
+bool page_may_be_inside_free_block(const struct page_layout *l, const struct page_facts *f);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/units.h"
 
 /**
  * Bytes that can be read at any offset: a file, a block device, /proc/vmcore, a memory buffer, or another source seen
@@ -19,6 +20,11 @@ struct rsource_ops {
 	 * source. On an error, the bytes before the bad one are delivered and counted in *@got.
 	 */
 	enum status (*read_at)(struct rsource *src, uint64_t off, void *buf, size_t len, size_t *got, struct err *err);
+	/**
+	 * Optional. The first run of bytes at or after @off (which lies within the source) that is more than a gap's
+	 * zeros; may end early. Empty, at size_bytes, where only a gap follows.
+	 */
+	struct range (*next_data)(struct rsource *src, uint64_t off);
 	void (*close)(struct rsource *src);
 };
 
@@ -48,6 +54,12 @@ enum status rsource_read_some(struct rsource *src, uint64_t off, void *buf, size
 
 /** All of @len bytes or an error: ST_BAD_INPUT where the source ends too early. */
 enum status rsource_read(struct rsource *src, uint64_t off, void *buf, size_t len, struct err *err) __must_check;
+
+/**
+ * As the operation. A scan skips gaps by it, since those cost a hostile file nothing. Where the source does not know its gaps, all
+ * that follows @off.
+ */
+struct range rsource_next_data(struct rsource *src, uint64_t off);
 
 static inline void rsource_closep(struct rsource **src)
 {

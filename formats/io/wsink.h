@@ -20,7 +20,7 @@ struct wsink_ops {
 	enum status (*sync)(struct wsink *sink, struct err *err);
 	/** The output is finished and gets its final name. */
 	enum status (*commit)(struct wsink *sink, struct err *err);
-	/** Release; an output that was not committed is discarded unless wsink_keep_partial() was called. */
+	/** Release; an output that was not committed is discarded.  */
 	void (*close)(struct wsink *sink);
 };
 

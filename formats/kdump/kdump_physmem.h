@@ -16,17 +16,32 @@ bool kdump_physmem_probe(struct rsource *src);
  * file as ST_IO, data that does not decompress as ST_BAD_INPUT.
  */
 enum status kdump_physmem_open(struct rsource *src, struct physmem **pm, struct err *err) __must_check;
+/** The same on a flattened stream that was opened by rsource_flattened_open(); @truncated is remembered for `info`. */
+enum status kdump_physmem_open_flattened(struct rsource *src, bool truncated, struct physmem **pm, struct err *err)
+	__must_check;
 
 /** What `info` says of a KDUMP beyond struct physmem. */
 struct kdump_details {
 	struct kdump_header header;
 	bool flattened;
 	bool flattened_truncated;	 /**< the stream's end marker is missing */
-	uint64_t nr_ram, nr_stored;	 /**< bits set in bitmap1, bitmap2 */
+	uint64_t nr_ram;		 /**< pages: bits set in bitmap1, or in either where a writer forgot some */
+	uint64_t nr_excluded;		 /**< of nr_ram: in bitmap1 only */
+	uint64_t nr_stored;		 /**< descriptors of this file: bits set in bitmap2 */
+	uint64_t nr_elsewhere;		 /**< a split set: stored in its other files */
 	uint64_t bitmap2_not_in_bitmap1; /**< a fault of the writer */
 };
 /** NULL unless @pm came from kdump_physmem_open(). */
 const struct kdump_details *kdump_physmem_details(const struct physmem *pm);
+
+/** What the descriptors say; every stored page is counted once, as unreadable or under its compression. */
+struct kdump_survey {
+	uint64_t nr_raw, nr_zlib, nr_lzo, nr_snappy, nr_zstd;
+	uint64_t nr_unreadable; /**< holes {0,0,0,0}, and descriptors that are nonsense or point outside the file */
+	uint64_t nr_zero;	/**< of the others: share a stored page that is all zero */
+};
+/** Read all descriptors, and the pages that several of them name; decodes no other page. */
+enum status kdump_physmem_survey(struct physmem *pm, struct kdump_survey *survey, struct err *err) __must_check;
 
 /** Read the descriptor of stored page number @index (0 .. nr_stored - 1). */
 enum status kdump_physmem_desc(struct physmem *pm, uint64_t index, struct page_desc *desc, struct err *err) __must_check;

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CAPTURE_PLAN_H
+#define CAPTURE_PLAN_H
+
+#include "emit/pageset.h"
+#include "kernel/kmodel.h"
+#include "kernel/pageclass.h"
+
+/** Called now and then while planning, with how many of the present pages were looked at. False: give up, keep the rest. */
+typedef bool (*plan_step_fn)(void *ctx, uint64_t pages_done, uint64_t pages_total);
+
+/** Which pages to keep, and what was counted on the way. */
+struct plan {
+	struct pageset keep;
+	bool filtered;		/**< false: no usable memory map, everything is kept */
+	char why_unfiltered[256];
+	uint64_t by_class[PAGE_CLASS_COUNT];
+	uint64_t pages_not_in_source; /**< present, but the source dump itself holds no byte of them */
+	uint64_t sections_missing;    /**< parts of RAM whose memory map could not be read: kept */
+};
+
+/**
+ * Decide for every present page of @pm. Writes nothing. @km may be NULL with @why_no_model saying why: nothing is
+ * filtered. Only a lack of memory is an error; every other trouble means that more is kept.
+ */
+enum status plan_init(struct plan *plan, struct physmem *pm, struct kmodel *km, const char *why_no_model, unsigned level,
+		      plan_step_fn step, void *ctx, struct err *err) __must_check;
+void plan_deinit(struct plan *plan);
+
+#endif

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The stages of a capture and their order; nobody else knows all of them.
+ */
+#include "capture/session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "capture/plan.h"
+#include "capture/policy.h"
+#include "common/cleanup.h"
+#include "common/log.h"
+#include "emit/dump_header.h"
+#include "emit/emit.h"
+#include "formats/io/wsink.h"
+
+#define PROGRESS_SECONDS 0.2
+#define VMCORE_PATH "/proc/vmcore"
+#define LEVEL_VMCORE 31
+#define LEVEL_ELSEWHERE 0
+
+struct session {
+	const struct capture_config *config;
+	struct capture_report *report;
+	const struct codec *codec;
+	struct physmem *pm;
+	struct kmodel *km; /* NULL: no usable VMCOREINFO */
+	struct err why_no_model;
+	struct wsink *sink;
+	int stream_fd; /* opened for a FIFO or a character device, else -1 */
+	struct plan plan;
+	double started, last_progress;
+};
+
+static bool must_stop(const struct session *s, double now)
+{
+	const struct capture_config *c = s->config;
+
+	return (c->stop && *c->stop) || (c->deadline_seconds > 0 && now - s->started > c->deadline_seconds);
+}
+
+static bool tell(struct session *s, const char *stage, uint64_t done, uint64_t total, uint64_t bytes_written)
+{
+	double now = units_now();
+
+	if (s->config->progress && (now - s->last_progress >= PROGRESS_SECONDS || done == total)) {
+		struct capture_progress p = { stage, done, total, bytes_written, now - s->started };
+
+		s->last_progress = now;
+		s->config->progress(s->config->progress_ctx, &p);
+	}
+	return !must_stop(s, now);
+}
+
+/* A stop while planning ends the filtering, not the capture: what was not looked at is kept, and then emit stops. */
+static bool plan_step(void *ctx, uint64_t done, uint64_t total)
+{
+	return tell(ctx, "plan", done, total, 0);
+}
+
+static bool emit_step(void *ctx, uint64_t pages_done, uint64_t bytes_written)
+{
+	struct session *s = ctx;
+
+	return tell(s, "write", pages_done, s->plan.keep.nr_set, bytes_written);
+}
+
+static void note_hole(void *ctx, uint64_t start_pfn, uint64_t end_pfn)
+{
+	struct capture_report *r = ((struct session *)ctx)->report;
+
+	if (r->nr_hole_ranges < CAPTURE_MAX_LISTED_HOLES)
+		r->holes[r->nr_hole_ranges] = (struct range){ start_pfn, end_pfn };
+	r->nr_hole_ranges++;
+}
+
+static enum status check_config(struct session *s, struct err *err)
+{
+	const struct capture_config *c = s->config;
+
+	s->codec = codec_by_name(c->codec);
+	if (!s->codec)
+		return err_set(err, ST_USAGE, "compression \"%s\" is unknown: use zlib, lzo, snappy, zstd or none", c->codec);
+	if (c->dump_level < -1 || c->dump_level > CAPTURE_DUMP_LEVEL_MAX)
+		return err_set(err, ST_USAGE, "dump level %d is out of range: use 0 to %d", c->dump_level,
+			       CAPTURE_DUMP_LEVEL_MAX);
+	s->report->dump_level = c->dump_level;
+	if (c->dump_level < 0)
+		s->report->dump_level = strcmp(c->source, VMCORE_PATH) == 0 ? LEVEL_VMCORE : LEVEL_ELSEWHERE;
+	snprintf(s->report->codec, sizeof(s->report->codec), "%s", s->codec->name);
+	return ST_OK;
+}
+
+static enum status open_source(struct session *s, struct err *err)
+{
+	struct capture_report *r = s->report;
+	enum status st = physmem_open(s->config->source, &s->pm, err);
+	const char *release;
+
+	if (st != ST_OK)
+		return st;
+	if (!s->pm->is_64bit)
+		return err_set(err, ST_UNSUPPORTED, "%s is of a 32-bit machine: only 64-bit dumps can be captured",
+			       s->config->source);
+	r->page_size = s->pm->page_size;
+	r->pages_present = physmem_nr_present_pages(s->pm);
+	if (kmodel_open(s->pm, &s->km, &s->why_no_model) != ST_OK)
+		s->km = NULL;
+	release = s->km ? vmcoreinfo_string(s->km->vi, "OSRELEASE") : s->pm->uts.release;
+	snprintf(r->release, sizeof(r->release), "%s", release ? release : "");
+	return ST_OK;
+}
+
+/* A name for a stream (FIFO, character device) gets the flattened form, like "-". */
+static enum status open_stream(struct session *s, bool *is_stream, struct err *err)
+{
+	const char *dest = s->config->dest;
+	struct stat stat_buf;
+
+	*is_stream = true;
+	if (strcmp(dest, "-") == 0)
+		return wsink_flat_open(s->config->dest_fd, &s->sink, err);
+	*is_stream = stat(dest, &stat_buf) == 0 && !S_ISREG(stat_buf.st_mode);
+	if (!*is_stream)
+		return ST_OK;
+	if (!S_ISFIFO(stat_buf.st_mode) && !S_ISCHR(stat_buf.st_mode))
+		return err_set(err, ST_USAGE, "%s is not a file: name a file, or \"-\" for a stream", dest);
+	s->stream_fd = open(dest, O_WRONLY | O_CLOEXEC);
+	if (s->stream_fd < 0)
+		return err_set_errno(err, ST_IO, errno, "cannot open %s", dest);
+	return wsink_flat_open(s->stream_fd, &s->sink, err);
+}
+
+static enum status open_sink(struct session *s, struct err *err)
+{
+	bool is_stream;
+	enum status st = open_stream(s, &is_stream, err);
+
+	if (is_stream || st != ST_OK)
+		return st;
+	return wsink_file_open(s->config->dest, s->config->force, &s->sink, err);
+}
+
+static enum status make_plan(struct session *s, struct err *err)
+{
+	struct capture_report *r = s->report;
+	double begin = units_now();
+	enum status st = plan_init(&s->plan, s->pm, s->km, s->why_no_model.text, (unsigned)r->dump_level, plan_step, s, err);
+
+	if (st != ST_OK)
+		return st;
+	r->plan_seconds = units_now() - begin;
+	r->filtered = s->plan.filtered;
+	memcpy(r->why_unfiltered, s->plan.why_unfiltered, sizeof(r->why_unfiltered));
+	memcpy(r->pages_by_class, s->plan.by_class, sizeof(r->pages_by_class));
+	r->pages_kept = s->plan.keep.nr_set;
+	r->pages_not_in_source = s->plan.pages_not_in_source;
+	if (!r->filtered)
+		log_warn("nothing is filtered, every page is kept: %s", r->why_unfiltered);
+	else if (s->plan.sections_missing)
+		log_warn("%" PRIu64 " sections of memory have no readable memory map: all their pages are kept",
+			 s->plan.sections_missing);
+	return ST_OK;
+}
+
+static void take_result(struct session *s, const struct emit_result *e)
+{
+	struct capture_report *r = s->report;
+
+	r->pages_zero = e->pages_zero;
+	r->pages_raw = e->pages_raw;
+	r->pages_compressed = e->pages_compressed;
+	r->pages_partial = e->pages_partial;
+	r->pages_unreadable = e->pages_unreadable;
+	r->pages_unsaved = r->pages_kept - e->pages_done;
+	r->bytes_read = e->bytes_read;
+	r->bytes_written = s->sink->bytes_written;
+	r->stopped = e->stopped;
+	r->out_of_space = e->out_of_space;
+}
+
+static enum status write_dump(struct session *s, struct err *err)
+{
+	struct emit_config ec = {
+		.codec = s->codec,
+		.step = emit_step,
+		.hole = note_hole,
+		.ctx = s,
+	};
+	struct emit_result er;
+	double begin = units_now();
+	enum status st;
+
+	dump_header_fill(&ec.header, s->pm, s->km);
+	/* "dump_level says what was asked": where nothing could be filtered, the header must not say that something was. */
+	ec.header.dump_level = s->plan.filtered ? s->report->dump_level : s->report->dump_level & (int)DUMP_LEVEL_ZERO;
+	st = emit_run(s->pm, &s->plan.keep, &ec, s->sink, &er, err);
+	take_result(s, &er);
+	if (st == ST_OK)
+		st = wsink_commit(s->sink, err);
+	s->report->write_seconds = units_now() - begin;
+	s->report->bytes_written = s->sink->bytes_written;
+	if (st != ST_OK)
+		return st;
+	s->report->saved = true;
+	s->report->complete = !er.incomplete;
+	return ST_OK;
+}
+
+static void session_deinit(struct session *s)
+{
+	plan_deinit(&s->plan);
+	wsink_close(s->sink);
+	if (s->stream_fd >= 0)
+		close(s->stream_fd);
+	kmodel_close(s->km);
+	physmem_close(s->pm);
+}
+
+enum status capture_session_run(const struct capture_config *config, struct capture_report *report, struct err *err)
+{
+	struct session s = { .config = config, .report = report, .stream_fd = -1, .started = units_now() };
+	enum status st;
+
+	memset(report, 0, sizeof(*report));
+	st = check_config(&s, err);
+	if (st == ST_OK)
+		st = open_source(&s, err);
+	if (st == ST_OK)
+		st = open_sink(&s, err);
+	if (st == ST_OK)
+		st = make_plan(&s, err);
+	if (st == ST_OK)
+		st = write_dump(&s, err);
+	session_deinit(&s);
+	return st;
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "common/exit_codes.h"
+#include "common/log.h"
+#include "common/units.h"
+
+static const struct command commands[] = {
+	{ "capture", "[SRC] DEST", "filter and compress a crashed kernel's memory into a KDUMP", cmd_capture },
+	{ "dmesg", "DUMP", "print the crashed kernel's log", cmd_dmesg },
+};
+
+static void print_usage(FILE *to)
+{
+	fputs("usage: innercore COMMAND [OPTIONS]\n\n", to);
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		fprintf(to, "  %-12s %-12s %s\n", commands[i].name, commands[i].args, commands[i].summary);
+	fputs("\ninnercore COMMAND --help tells more; so does innercore(8).\n", to);
+}
+
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	const struct command *command;
+
+	/* A reader that went away and a file size limit are errors of a write, not a death. */
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+	if (argc < 2) {
+		print_usage(stderr);
+		return EXIT_CODE_BAD_INPUT;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+		print_usage(stdout);
+		return EXIT_CODE_OK;
+	}
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
+		puts("innercore " INNERCORE_VERSION);
+		return EXIT_CODE_OK;
+	}
+	command = find_command(argv[1]);
+	if (!command) {
+		log_error("there is no command \"%s\"; see innercore --help", argv[1]);
+		return EXIT_CODE_BAD_INPUT;
+	}
+	return command->run(argc - 1, argv + 1);
+}

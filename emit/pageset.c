@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "emit/pageset.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WORD_BITS 64
+/* 512 TiB of 4 KiB pages. A dump that claims more is lying, or a day's work on its own. */
+#define MAX_PRESENT_PAGES (UINT64_C(1) << 37)
+
+static void collect_runs(struct pageset *ps, const struct physmem *pm)
+{
+	for (size_t i = 0; i < pm->nr_ranges; i++) {
+		uint64_t start = pm->ranges[i].start / pm->page_size;
+		uint64_t end = div_round_up(pm->ranges[i].end, pm->page_size);
+		struct pageset_run *last = ps->nr_runs ? &ps->runs[ps->nr_runs - 1] : NULL;
+
+		if (last && start <= last->end_pfn) { /* shares a page with it, or goes on where it ends */
+			if (end > last->end_pfn) {
+				ps->nr_present += end - last->end_pfn;
+				last->end_pfn = end;
+			}
+			continue;
+		}
+		ps->runs[ps->nr_runs++] = (struct pageset_run){ start, end, ps->nr_present };
+		ps->nr_present += end - start;
+	}
+}
+
+enum status pageset_init(struct pageset *ps, const struct physmem *pm, struct err *err)
+{
+	uint64_t words;
+
+	*ps = (struct pageset){ 0 };
+	ps->runs = calloc(pm->nr_ranges + 1, sizeof(*ps->runs));
+	if (!ps->runs)
+		return err_set(err, ST_NO_MEMORY, "out of memory");
+	collect_runs(ps, pm);
+	words = div_round_up(ps->nr_present, WORD_BITS);
+	ps->bits = ps->nr_present <= MAX_PRESENT_PAGES ? malloc((size_t)words * 8 + 8) : NULL;
+	if (!ps->bits) {
+		uint64_t present = ps->nr_present;
+
+		pageset_deinit(ps);
+		return err_set(err, ST_NO_MEMORY, "no memory for a bitmap of %" PRIu64 " pages", present);
+	}
+	memset(ps->bits, 0xff, (size_t)words * 8);
+	ps->nr_set = ps->nr_present;
+	return ST_OK;
+}
+
+void pageset_deinit(struct pageset *ps)
+{
+	free(ps->runs);
+	free(ps->bits);
+	*ps = (struct pageset){ 0 };
+}
+
+/* The first run that ends after @pfn, or nr_runs. */
+static size_t find_run(const struct pageset *ps, uint64_t pfn)
+{
+	size_t lo = 0, hi = ps->nr_runs;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (ps->runs[mid].end_pfn <= pfn)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+bool pageset_index(const struct pageset *ps, uint64_t pfn, uint64_t *index)
+{
+	size_t i = find_run(ps, pfn);
+
+	if (i == ps->nr_runs || pfn < ps->runs[i].start_pfn)
+		return false;
+	*index = ps->runs[i].first_index + (pfn - ps->runs[i].start_pfn);
+	return true;
+}
+
+static bool test_index(const struct pageset *ps, uint64_t index)
+{
+	return ps->bits[index / WORD_BITS] >> (index % WORD_BITS) & 1;
+}
+
+bool pageset_test(const struct pageset *ps, uint64_t pfn)
+{
+	uint64_t index;
+
+	return pageset_index(ps, pfn, &index) && test_index(ps, index);
+}
+
+static void clear_index(struct pageset *ps, uint64_t index)
+{
+	uint64_t bit = UINT64_C(1) << (index % WORD_BITS);
+
+	if (ps->bits[index / WORD_BITS] & bit) {
+		ps->bits[index / WORD_BITS] &= ~bit;
+		ps->nr_set--;
+	}
+}
+
+void pageset_clear(struct pageset *ps, uint64_t pfn)
+{
+	uint64_t index;
+
+	if (pageset_index(ps, pfn, &index))
+		clear_index(ps, index);
+}
+
+void pageset_clear_range(struct pageset *ps, uint64_t start_pfn, uint64_t end_pfn)
+{
+	for (size_t i = find_run(ps, start_pfn); i < ps->nr_runs && ps->runs[i].start_pfn < end_pfn; i++) {
+		const struct pageset_run *r = &ps->runs[i];
+		uint64_t from = max_u64(start_pfn, r->start_pfn), to = min_u64(end_pfn, r->end_pfn);
+
+		for (uint64_t pfn = from; pfn < to; pfn++)
+			clear_index(ps, r->first_index + (pfn - r->start_pfn));
+	}
+}
+
+/* The first index in [@from, @to) whose bit is @value, or @to. Word by word: most words are all the same. */
+static uint64_t scan(const struct pageset *ps, uint64_t from, uint64_t to, bool value)
+{
+	while (from < to) {
+		uint64_t word = ps->bits[from / WORD_BITS];
+		uint64_t left;
+
+		left = (value ? word : ~word) >> (from % WORD_BITS);
+		if (left)
+			return min_u64(to, from + (uint64_t)__builtin_ctzll(left));
+		from = (from / WORD_BITS + 1) * WORD_BITS;
+	}
+	return to;
+}
+
+bool pageset_next(const struct pageset *ps, uint64_t pfn, uint64_t max, uint64_t *start_pfn, uint64_t *end_pfn)
+{
+	for (size_t i = find_run(ps, pfn); i < ps->nr_runs; i++) {
+		const struct pageset_run *r = &ps->runs[i];
+		uint64_t end = r->first_index + (r->end_pfn - r->start_pfn);
+		uint64_t from = r->first_index + (max_u64(pfn, r->start_pfn) - r->start_pfn);
+		uint64_t hit = scan(ps, from, end, true);
+
+		if (hit == end)
+			continue;
+		*start_pfn = r->start_pfn + (hit - r->first_index);
+		*end_pfn = r->start_pfn + (scan(ps, hit, min_u64(end, hit + max), false) - r->first_index);
+		return true;
+	}
+	return false;
+}
+
+static void set_bits(uint8_t *out, uint64_t from, uint64_t to)
+{
+	for (; from < to && from % 8; from++)
+		out[from / 8] |= (uint8_t)(1u << (from % 8));
+	if (to - from >= 8) {
+		memset(out + from / 8, 0xff, (size_t)(to / 8 - from / 8));
+		from = to / 8 * 8;
+	}
+	for (; from < to; from++)
+		out[from / 8] |= (uint8_t)(1u << (from % 8));
+}
+
+void pageset_fill_bitmap(const struct pageset *ps, bool present, uint64_t start_pfn, uint8_t *out, size_t len_bytes)
+{
+	uint64_t end_pfn = start_pfn + (uint64_t)len_bytes * 8;
+	uint64_t pos = start_pfn, start, end;
+
+	memset(out, 0, len_bytes);
+	if (present) {
+		for (size_t i = find_run(ps, start_pfn); i < ps->nr_runs && ps->runs[i].start_pfn < end_pfn; i++)
+			set_bits(out, max_u64(ps->runs[i].start_pfn, start_pfn) - start_pfn,
+				 min_u64(ps->runs[i].end_pfn, end_pfn) - start_pfn);
+		return;
+	}
+	while (pageset_next(ps, pos, UINT64_MAX / 2, &start, &end) && start < end_pfn) {
+		set_bits(out, start - start_pfn, min_u64(end, end_pfn) - start_pfn);
+		pos = end;
+	}
+}

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "formats/codec/codec.h"
+
+#include <string.h>
+
+#include "common/units.h"
+#include "formats/codec/codec_ops.h"
+
+static const struct codec *const codecs[] = { &codec_none, &codec_zlib, &codec_lzo, &codec_snappy, &codec_zstd };
+
+const struct codec *codec_by_name(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(codecs); i++)
+		if (!strcmp(codecs[i]->name, name))
+			return codecs[i];
+	return NULL;
+}
+
+const struct codec *codec_by_flag(uint32_t flag)
+{
+	if (!flag)
+		return NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(codecs); i++)
+		if (codecs[i]->flag == flag)
+			return codecs[i];
+	return NULL;
+}

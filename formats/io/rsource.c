@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "formats/io/rsource.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "common/units.h"
+
+void rsource_close(struct rsource *src)
+{
+	if (!src)
+		return;
+	free(src->name);
+	src->name = NULL;
+	src->ops->close(src);
+}
+
+enum status rsource_read_some(struct rsource *src, uint64_t off, void *buf, size_t len, size_t *got, struct err *err)
+{
+	*got = 0;
+	if (!len || off >= src->size_bytes)
+		return ST_OK;
+	return src->ops->read_at(src, off, buf, len, got, err);
+}
+
+enum status rsource_read(struct rsource *src, uint64_t off, void *buf, size_t len, struct err *err)
+{
+	size_t got;
+	enum status st = rsource_read_some(src, off, buf, len, &got, err);
+
+	if (st != ST_OK)
+		return st;
+	if (got != len)
+		return err_set(err, ST_BAD_INPUT, "%s ends too early: %zu bytes wanted at offset %" PRIu64 ", the size is %" PRIu64,
+			       src->name, len, off, src->size_bytes);
+	return ST_OK;
+}
+
+struct range rsource_next_data(struct rsource *src, uint64_t off)
+{
+	if (off < src->size_bytes && src->ops->next_data)
+		return src->ops->next_data(src, off);
+	return (struct range){ min_u64(off, src->size_bytes), src->size_bytes };
+}

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Files, block devices and /proc/vmcore.
+ *
+ * A regular file is read with pread(2): an I/O error comes back as a number, where a mapping would answer with SIGBUS. In
+ * /proc/vmcore it is the other way round: each read(2) there maps and unmaps every page on its own, 10 to 50 times slower
+ * than mmap(2) of a large window, and the window is a plain remap of old memory, populated when it is made. The one fault
+ * left is a machine check, which the kernel reports as SIGBUS; copying out of a window is guarded against it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/log.h"
+#include "common/units.h"
+#include "formats/io/rsource.h"
+
+#define WINDOW_BYTES (4 * MIB)
+#define NR_WINDOWS 2 /* one stays with the metadata while the other runs through the data; 8 MiB mapped at most */
+#define PROC_SUPER_MAGIC_NR 0x9fa0
+
+struct window {
+	const uint8_t *addr; /* NULL: unused */
+	uint64_t off;
+	size_t len;
+	uint64_t last_used;
+};
+
+struct file_source {
+	struct rsource base;
+	int fd;
+	bool use_windows;
+	struct window windows[NR_WINDOWS];
+	uint64_t clock;
+};
+
+/* Where a SIGBUS inside guarded_copy() goes on; NULL outside of it. Per thread: the handler runs on the thread that faulted. */
+static _Thread_local sigjmp_buf *bus_landing;
+
+static void on_sigbus(int sig)
+{
+	if (bus_landing)
+		siglongjmp(*bus_landing, 1);
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
+
+/* Copy @len bytes; false where the memory behind @from failed. */
+static bool guarded_copy(void *to, const void *from, size_t len)
+{
+	sigjmp_buf landing;
+	bool ok = false;
+
+	bus_landing = &landing;
+	if (!sigsetjmp(landing, 1)) {
+		memcpy(to, from, len);
+		ok = true;
+	}
+	bus_landing = NULL;
+	return ok;
+}
+
+static struct window *window_find(struct file_source *f, uint64_t off)
+{
+	for (size_t i = 0; i < NR_WINDOWS; i++) {
+		struct window *w = &f->windows[i];
+
+		if (w->addr && off >= w->off && off - w->off < w->len) {
+			w->last_used = ++f->clock;
+			return w;
+		}
+	}
+	return NULL;
+}
+
+static void window_unmap(struct window *w)
+{
+	if (w->addr)
+		munmap((void *)w->addr, w->len);
+	w->addr = NULL;
+}
+
+/* NULL: the kernel does not map this place (a device dump segment, for one); read(2) has to do. */
+static struct window *window_map(struct file_source *f, uint64_t off)
+{
+	struct window *w = &f->windows[0];
+	uint64_t start = align_down(off, (uint64_t)sysconf(_SC_PAGESIZE));
+	size_t len = (size_t)min_u64(WINDOW_BYTES, f->base.size_bytes - start);
+	void *addr;
+
+	for (size_t i = 1; i < NR_WINDOWS; i++)
+		if (f->windows[i].last_used < w->last_used)
+			w = &f->windows[i];
+	window_unmap(w);
+	addr = mmap(NULL, len, PROT_READ, MAP_PRIVATE, f->fd, (off_t)start);
+	if (addr == MAP_FAILED)
+		return NULL;
+	*w = (struct window){ .addr = addr, .off = start, .len = len, .last_used = ++f->clock };
+	return w;
+}
+
+static enum status pread_all(struct file_source *f, uint64_t off, void *buf, size_t len, size_t *got, struct err *err)
+{
+	while (*got < len) {
+		ssize_t n = pread(f->fd, (uint8_t *)buf + *got, len - *got, (off_t)(off + *got));
+
+		if (n == 0)
+			return ST_OK;
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_set_errno(err, ST_IO, errno, "cannot read %s at offset %" PRIu64, f->base.name, off + *got);
+		*got += (size_t)n;
+	}
+	return ST_OK;
+}
+
+static enum status file_read_at(struct rsource *src, uint64_t off, void *buf, size_t len, size_t *got, struct err *err)
+{
+	struct file_source *f = (struct file_source *)src;
+
+	len = (size_t)min_u64(len, src->size_bytes - off);
+	while (f->use_windows && *got < len) {
+		struct window *w = window_find(f, off + *got);
+		uint64_t skip;
+		size_t n;
+
+		if (!w)
+			w = window_map(f, off + *got);
+		if (!w)
+			break;
+		skip = off + *got - w->off;
+		n = (size_t)min_u64(len - *got, w->len - skip);
+		if (!guarded_copy((uint8_t *)buf + *got, w->addr + skip, n))
+			return err_set(err, ST_IO, "memory error while reading %s near offset %" PRIu64, src->name, off + *got);
+		*got += n;
+	}
+	return pread_all(f, off, buf, len, got, err);
+}
+
+static void file_close(struct rsource *src)
+{
+	struct file_source *f = (struct file_source *)src;
+
+	for (size_t i = 0; i < NR_WINDOWS; i++)
+		window_unmap(&f->windows[i]);
+	close(f->fd);
+	free(f);
+}
+
+static const struct rsource_ops file_ops = {
+	.read_at = file_read_at,
+	.close = file_close,
+};
+
+static enum status file_size(int fd, const char *path, uint64_t *size, struct err *err)
+{
+	struct stat st;
+	off_t end;
+
+	if (fstat(fd, &st) < 0)
+		return err_set_errno(err, ST_IO, errno, "cannot stat %s", path);
+	if (S_ISDIR(st.st_mode))
+		return err_set(err, ST_BAD_INPUT, "%s is a directory: name a dump file in it", path);
+	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+		return err_set(err, ST_BAD_INPUT, "%s is not a regular file or block device: save the stream to a file first",
+			       path);
+	end = S_ISBLK(st.st_mode) ? lseek(fd, 0, SEEK_END) : st.st_size;
+	if (end < 0)
+		return err_set_errno(err, ST_IO, errno, "cannot find the size of %s", path);
+	if (end == 0)
+		return err_set(err, ST_BAD_INPUT, "%s is empty: nothing was captured into it", path);
+	*size = (uint64_t)end;
+	return ST_OK;
+}
+
+static bool is_on_proc(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC_NR;
+}
+
+static void catch_sigbus(void)
+{
+	struct sigaction sa = { .sa_handler = on_sigbus };
+	struct sigaction old;
+
+	/* Somebody else's handler stays: PID 1 has one that ends in a reboot. */
+	if (sigaction(SIGBUS, NULL, &old) == 0 && old.sa_handler == SIG_DFL)
+		sigaction(SIGBUS, &sa, NULL);
+}
+
+enum status rsource_file_open(const char *path, struct rsource **src, struct err *err)
+{
+	/* O_NONBLOCK: opening a FIFO must end in a message, not in a wait for its writer. */
+	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct file_source *f;
+	uint64_t size = 0;
+	enum status st;
+
+	if (fd < 0)
+		return err_set_errno(err, errno == ENOENT ? ST_NOT_FOUND : ST_IO, errno, "cannot open %s", path);
+	st = file_size(fd, path, &size, err);
+	if (st != ST_OK)
+		return st;
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		return err_set(err, ST_NO_MEMORY, "out of memory");
+	f->base.name = strdup(path);
+	if (!f->base.name) {
+		free(f);
+		return err_set(err, ST_NO_MEMORY, "out of memory");
+	}
+	f->base.ops = &file_ops;
+	f->base.size_bytes = size;
+	f->use_windows = is_on_proc(fd);
+	f->fd = fd;
+	fd = -1;
+	if (f->use_windows)
+		catch_sigbus();
+	*src = &f->base;
+	return ST_OK;
+}

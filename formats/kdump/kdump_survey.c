@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "formats/kdump/kdump_survey.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/units.h"
+
+/* Pages that several descriptors name: one or two with every writer known. The table is small, so is what is decoded. */
+#define SHARED_SLOTS 1024u
+#define SHARED_MAX (SHARED_SLOTS / 2)
+
+struct shared {
+	uint64_t offset; /**< 0: free slot */
+	bool is_zero;
+};
+
+struct survey_state {
+	struct kdump_pages *p;
+	struct kdump_survey *out;
+	struct shared shared[SHARED_SLOTS];
+	unsigned nr_shared, nr_zero_pages;
+	uint64_t max_offset; /**< of all descriptors so far */
+	uint8_t *page;
+};
+
+static struct shared *find_shared(struct survey_state *s, uint64_t offset)
+{
+	size_t i = (size_t)((offset * UINT64_C(0x9e3779b97f4a7c15)) >> 32) % SHARED_SLOTS;
+
+	while (s->shared[i].offset && s->shared[i].offset != offset)
+		i = (i + 1) % SHARED_SLOTS;
+	return &s->shared[i];
+}
+
+static bool is_all_zero(const uint8_t *page, size_t len)
+{
+	return !page[0] && !memcmp(page, page + 1, len - 1);
+}
+
+static void note_shared(struct survey_state *s, uint64_t index, uint64_t offset)
+{
+	struct shared *sh = find_shared(s, offset);
+
+	if (sh->offset || s->nr_shared == SHARED_MAX)
+		return;
+	sh->offset = offset;
+	s->nr_shared++;
+	sh->is_zero = kdump_pages_read(s->p, index, 0, s->page, s->p->page_size, NULL) == ST_OK &&
+		      is_all_zero(s->page, s->p->page_size);
+	s->nr_zero_pages += sh->is_zero;
+}
+
+static void count_compression(struct kdump_survey *out, uint32_t flags)
+{
+	switch (flags) {
+	case CODEC_FLAG_ZLIB:
+		out->nr_zlib++;
+		break;
+	case CODEC_FLAG_LZO:
+		out->nr_lzo++;
+		break;
+	case CODEC_FLAG_SNAPPY:
+		out->nr_snappy++;
+		break;
+	case CODEC_FLAG_ZSTD:
+		out->nr_zstd++;
+		break;
+	default:
+		out->nr_raw++;
+		break;
+	}
+}
+
+/**
+ * Data lies in the order of the descriptors, so one that points to where an earlier one was, or before, is shared (or the work
+ * of a writer with an order of its own: then it is merely looked at). The very first data is the zero page of most writers.
+ */
+static void first_pass(struct survey_state *s)
+{
+	uint64_t data_off = s->p->desc_off + s->p->nr_descs * KDUMP_PAGE_DESC_SIZE;
+
+	for (uint64_t i = 0; i < s->p->nr_descs; i++) {
+		struct page_desc d;
+
+		if (kdump_pages_desc(s->p, i, &d, NULL) != ST_OK) {
+			/* Behind the end of the file no other one is left: a hostile file may claim very many. */
+			if (s->p->desc_off + i * KDUMP_PAGE_DESC_SIZE >= s->p->src->size_bytes) {
+				s->out->nr_unreadable += s->p->nr_descs - i;
+				return;
+			}
+			s->out->nr_unreadable++;
+			continue;
+		}
+		if (kdump_pages_check_desc(s->p, &d, NULL) != ST_OK) {
+			s->out->nr_unreadable++;
+			continue;
+		}
+		count_compression(s->out, d.flags);
+		if (d.offset <= s->max_offset || d.offset == data_off)
+			note_shared(s, i, d.offset);
+		s->max_offset = max_u64(s->max_offset, d.offset);
+	}
+}
+
+/* The first descriptor that named a zero page was met before anyone knew that it is one: so count in a second pass. */
+static void count_zero(struct survey_state *s)
+{
+	for (uint64_t i = 0; i < s->p->nr_descs; i++) {
+		struct page_desc d;
+
+		if (kdump_pages_desc(s->p, i, &d, NULL) != ST_OK) {
+			if (s->p->desc_off + i * KDUMP_PAGE_DESC_SIZE >= s->p->src->size_bytes)
+				return;
+			continue;
+		}
+		if (d.offset && find_shared(s, d.offset)->is_zero && kdump_pages_check_desc(s->p, &d, NULL) == ST_OK)
+			s->out->nr_zero++;
+	}
+}
+
+enum status kdump_pages_survey(struct kdump_pages *p, struct kdump_survey *survey, struct err *err)
+{
+	struct survey_state *s = calloc(1, sizeof(*s));
+
+	memset(survey, 0, sizeof(*survey));
+	if (s)
+		s->page = malloc(p->page_size);
+	if (!s || !s->page) {
+		free(s);
+		return err_set(err, ST_NO_MEMORY, "out of memory");
+	}
+	s->p = p;
+	s->out = survey;
+	first_pass(s);
+	if (s->nr_zero_pages)
+		count_zero(s);
+	free(s->page);
+	free(s);
+	return ST_OK;
+}

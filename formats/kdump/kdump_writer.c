@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "formats/kdump/kdump_writer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/units.h"
+
+/* A run is written when it has reached RUN_BYTES; the room behind that is for the page that crosses the line. */
+#define RUN_BYTES MIB
+#define RUN_CAP (RUN_BYTES + 256 * KIB)
+
+/* Bytes that follow each other at the sink, collected until a large write is worth it. */
+struct run {
+	uint8_t *bytes;
+	size_t len;
+	uint64_t off; /* in the file, of bytes[0] */
+};
+
+struct kdump_writer {
+	struct wsink *sink;
+	struct kdump_header header;
+	const uint8_t *notes;
+	size_t notes_len;
+	struct run meta; /* notes and bitmaps, later descriptors */
+	struct run data;
+	uint64_t desc_off; /* in the file, of descriptor 0 */
+	uint64_t nr_stored;
+	uint64_t zero_page_off; /* 0: not stored yet */
+	uint8_t *zero_page;
+	uint32_t flags_used;
+	bool failed; /* a write failed: only finish makes sense */
+};
+
+static enum status run_flush(struct kdump_writer *w, struct run *r, struct err *err)
+{
+	enum status st;
+
+	if (!r->len)
+		return ST_OK;
+	st = wsink_write_at(w->sink, r->off, r->bytes, r->len, err);
+	if (st != ST_OK) {
+		w->failed = true;
+		return st;
+	}
+	r->off += r->len;
+	r->len = 0;
+	return ST_OK;
+}
+
+static enum status run_append(struct kdump_writer *w, struct run *r, const void *bytes, size_t len, struct err *err)
+{
+	while (len) {
+		size_t n = (size_t)min_u64(len, RUN_CAP - r->len);
+
+		memcpy(r->bytes + r->len, bytes, n);
+		r->len += n;
+		bytes = (const uint8_t *)bytes + n;
+		len -= n;
+		if (r->len >= RUN_BYTES) {
+			enum status st = run_flush(w, r, err);
+
+			if (st != ST_OK)
+				return st;
+		}
+	}
+	return ST_OK;
+}
+
+/* Fill in what follows from the layout: sizes of the parts, and where notes and descriptors lie. */
+static enum status lay_out(struct kdump_writer *w, size_t vmcoreinfo_off, size_t vmcoreinfo_len, struct err *err)
+{
+	struct kdump_header *h = &w->header;
+	uint64_t notes_off = (uint64_t)h->block_size + KDUMP_SUB_HEADER_SIZE_64;
+	uint64_t one_bitmap = div_round_up(div_round_up(h->max_mapnr, 8), h->block_size);
+
+	if (one_bitmap * 2 > UINT32_MAX)
+		return err_set(err, ST_UNSUPPORTED, "the physical address space is too large for the KDUMP format");
+	h->version = KDUMP_HEADER_VERSION;
+	h->sub_hdr_blocks = (uint32_t)div_round_up(KDUMP_SUB_HEADER_SIZE_64 + w->notes_len, h->block_size);
+	h->bitmap_blocks = (uint32_t)(one_bitmap * 2);
+	h->start_pfn = 0;
+	h->end_pfn = 0;
+	h->notes_off = w->notes_len ? notes_off : 0;
+	h->notes_len = w->notes_len;
+	h->vmcoreinfo_off = vmcoreinfo_len ? notes_off + vmcoreinfo_off : 0;
+	h->vmcoreinfo_len = vmcoreinfo_len;
+	w->desc_off = (1 + (uint64_t)h->sub_hdr_blocks + h->bitmap_blocks) * h->block_size;
+	w->meta.off = h->block_size;
+	w->data.off = w->desc_off + w->nr_stored * KDUMP_PAGE_DESC_SIZE;
+	return ST_OK;
+}
+
+enum status kdump_writer_open(struct wsink *sink, const struct kdump_header *header, const void *notes, size_t notes_len,
+			      size_t vmcoreinfo_off, size_t vmcoreinfo_len, uint64_t nr_stored, struct kdump_writer **out,
+			      struct err *err)
+{
+	struct kdump_writer *w = calloc(1, sizeof(*w));
+	enum status st = ST_OK;
+
+	if (!w)
+		return err_set(err, ST_NO_MEMORY, "out of memory");
+	w->sink = sink;
+	w->header = *header;
+	w->notes = notes;
+	w->notes_len = notes_len;
+	w->nr_stored = nr_stored;
+	w->meta.bytes = malloc(RUN_CAP);
+	w->data.bytes = malloc(RUN_CAP);
+	w->zero_page = calloc(1, header->block_size);
+	if (!w->meta.bytes || !w->data.bytes || !w->zero_page)
+		st = err_set(err, ST_NO_MEMORY, "out of memory");
+	if (st == ST_OK)
+		st = lay_out(w, vmcoreinfo_off, vmcoreinfo_len, err);
+	if (st != ST_OK) {
+		kdump_writer_close(w);
+		return st;
+	}
+	*out = w;
+	return ST_OK;
+}
+
+void kdump_writer_close(struct kdump_writer *w)
+{
+	if (!w)
+		return;
+	free(w->meta.bytes);
+	free(w->data.bytes);
+	free(w->zero_page);
+	free(w);
+}
+
+static enum status write_main_header(struct kdump_writer *w, uint32_t status, struct err *err)
+{
+	uint8_t raw[KDUMP_MAIN_HEADER_SIZE_64];
+
+	w->header.status = status;
+	kdump_main_header_encode(&w->header, raw);
+	return wsink_write_at(w->sink, 0, raw, sizeof(raw), err);
+}
+
+static bool all_zero(const uint8_t *p, size_t len)
+{
+	return !len || (!p[0] && !memcmp(p, p + 1, len - 1));
+}
+
+/* One bitmap. Runs of zeros are skipped: they read as zeros anyway, and a sparse physical map is mostly that. */
+static enum status write_bitmap(struct kdump_writer *w, bool present, kdump_bitmap_fn fill, void *ctx, struct err *err)
+{
+	uint64_t left = (uint64_t)w->header.bitmap_blocks / 2 * w->header.block_size;
+	uint64_t pfn = 0;
+
+	while (left) {
+		/* Up to the end of the run, so that what is flushed is a whole one. */
+		size_t n = (size_t)min_u64(left, RUN_BYTES - w->meta.len);
+		uint8_t *to = w->meta.bytes + w->meta.len;
+		enum status st = ST_OK;
+
+		fill(ctx, present, pfn, to, n);
+		w->meta.len += n;
+		left -= n;
+		pfn += (uint64_t)n * 8;
+		if (w->meta.len < RUN_BYTES)
+			continue;
+		if (all_zero(w->meta.bytes, w->meta.len)) {
+			w->meta.off += w->meta.len;
+			w->meta.len = 0;
+		} else {
+			st = run_flush(w, &w->meta, err);
+		}
+		if (st != ST_OK)
+			return st;
+	}
+	return ST_OK;
+}
+
+static enum status write_sub_header(struct kdump_writer *w, struct err *err)
+{
+	uint8_t raw[KDUMP_SUB_HEADER_SIZE_64];
+	uint64_t padding = (uint64_t)w->header.sub_hdr_blocks * w->header.block_size - sizeof(raw) - w->notes_len;
+	enum status st;
+
+	kdump_sub_header_encode(&w->header, raw);
+	st = run_append(w, &w->meta, raw, sizeof(raw), err);
+	if (st == ST_OK)
+		st = run_append(w, &w->meta, w->notes, w->notes_len, err);
+	if (st == ST_OK)
+		st = run_append(w, &w->meta, w->zero_page, (size_t)padding, err);
+	w->notes = NULL;
+	return st;
+}
+
+enum status kdump_writer_begin(struct kdump_writer *w, kdump_bitmap_fn fill, void *ctx, struct err *err)
+{
+	enum status st = ST_OK;
+
+	if (w->sink->rewritable)
+		st = write_main_header(w, KDUMP_STATUS_INCOMPLETE, err);
+	if (st == ST_OK)
+		st = write_sub_header(w, err);
+	if (st == ST_OK)
+		st = write_bitmap(w, true, fill, ctx, err);
+	if (st == ST_OK)
+		st = write_bitmap(w, false, fill, ctx, err);
+	/* In a file the page tables of the dump are safe before the first page is written; a stream runs on. */
+	if (st == ST_OK && w->sink->rewritable)
+		st = run_flush(w, &w->meta, err);
+	if (st == ST_OK)
+		st = wsink_reserve(w->sink, w->desc_off, w->nr_stored * KDUMP_PAGE_DESC_SIZE, err);
+	return st;
+}
+
+/*
+ * Descriptors go out after the data that they name, so that whatever a cut leaves behind is true. A stream has no such
+ * worry, and keeps its records large.
+ */
+static enum status flush_descs(struct kdump_writer *w, struct err *err)
+{
+	enum status st = ST_OK;
+
+	if (w->sink->rewritable)
+		st = run_flush(w, &w->data, err);
+	return st == ST_OK ? run_flush(w, &w->meta, err) : st;
+}
+
+static enum status put_desc(struct kdump_writer *w, uint64_t index, const struct page_desc *d, struct err *err)
+{
+	uint64_t off = w->desc_off + index * KDUMP_PAGE_DESC_SIZE;
+	enum status st = ST_OK;
+
+	if (index >= w->nr_stored)
+		return err_set(err, ST_INTERNAL, "page descriptor out of range");
+	if (w->meta.len >= RUN_BYTES || w->meta.off + w->meta.len != off)
+		st = flush_descs(w, err);
+	if (st != ST_OK)
+		return st;
+	if (!w->meta.len)
+		w->meta.off = off;
+	page_desc_encode(d, w->header.order, w->meta.bytes + w->meta.len);
+	w->meta.len += KDUMP_PAGE_DESC_SIZE;
+	return ST_OK;
+}
+
+enum status kdump_writer_put(struct kdump_writer *w, uint64_t index, const void *data, uint32_t size, uint32_t flags,
+			     struct err *err)
+{
+	struct page_desc d = { .offset = w->data.off + w->data.len, .size = size, .flags = flags };
+	enum status st = run_append(w, &w->data, data, size, err);
+
+	w->flags_used |= flags;
+	return st == ST_OK ? put_desc(w, index, &d, err) : st;
+}
+
+enum status kdump_writer_put_zero(struct kdump_writer *w, uint64_t index, struct err *err)
+{
+	struct page_desc d = { .size = w->header.block_size };
+
+	if (!w->zero_page_off) {
+		uint64_t off = w->data.off + w->data.len;
+		enum status st = run_append(w, &w->data, w->zero_page, w->header.block_size, err);
+
+		if (st != ST_OK)
+			return st;
+		w->zero_page_off = off;
+	}
+	d.offset = w->zero_page_off;
+	return put_desc(w, index, &d, err);
+}
+
+enum status kdump_writer_put_hole(struct kdump_writer *w, uint64_t index, struct err *err)
+{
+	struct page_desc d = { 0 };
+
+	return put_desc(w, index, &d, err);
+}
+
+/* The data stream could not grow: descriptors that are still buffered and name lost data become holes. */
+static uint64_t forget_lost_data(struct kdump_writer *w)
+{
+	uint64_t nr_lost = 0;
+
+	for (size_t at = 0; at + KDUMP_PAGE_DESC_SIZE <= w->meta.len; at += KDUMP_PAGE_DESC_SIZE) {
+		struct page_desc d;
+
+		page_desc_decode(w->meta.bytes + at, w->header.order, &d);
+		if (d.offset + d.size <= w->data.off)
+			continue;
+		memset(w->meta.bytes + at, 0, KDUMP_PAGE_DESC_SIZE);
+		nr_lost++;
+	}
+	w->data.len = 0;
+	return nr_lost;
+}
+
+enum status kdump_writer_finish(struct kdump_writer *w, bool *incomplete, uint64_t *nr_lost, struct err *err)
+{
+	enum status st = ST_OK;
+
+	*nr_lost = 0;
+	if (!w->failed)
+		st = flush_descs(w, err);
+	if (w->failed && w->sink->rewritable) {
+		*incomplete = true;
+		*nr_lost = forget_lost_data(w);
+		st = run_flush(w, &w->meta, err);
+	} else if (st == ST_OK) {
+		st = run_flush(w, &w->data, err);
+	}
+	/* The pages are on the medium before the header says so. */
+	if (st == ST_OK)
+		st = wsink_sync(w->sink, err);
+	if (st != ST_OK)
+		return st;
+	return write_main_header(w, w->flags_used | (*incomplete ? KDUMP_STATUS_INCOMPLETE : 0), err);
+}

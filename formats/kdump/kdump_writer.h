@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef FORMATS_KDUMP_KDUMP_WRITER_H
+#define FORMATS_KDUMP_KDUMP_WRITER_H
+
+#include "formats/io/wsink.h"
+#include "formats/kdump/kdump_layout.h"
+
+/**
+ * Writes a KDUMP to any sink. The file is two append-only streams: sub header, notes, bitmaps and descriptors; and page
+ * data. Each goes out in runs of 1 MiB or more, each byte once. The main header is special: a sink that can be rewritten
+ * carries it from the start, marked incomplete, and gets the true one last; a stream carries only the true one, as its
+ * last record.
+ */
+struct kdump_writer;
+
+/**
+ * Give bitmap bytes: @present: bitmap1 (pages that exist), else bitmap2 (pages that are stored); for the PFNs from
+ * @start_pfn on.
+ */
+typedef void (*kdump_bitmap_fn)(void *ctx, bool present, uint64_t start_pfn, uint8_t *out, size_t len_bytes);
+
+/**
+ * Allocate everything; writes nothing. @header: version, block_size, max_mapnr and what is known of the machine; the
+ * fields that follow from the layout are filled in by the writer. @notes: ELF note bytes, borrowed until
+ * kdump_writer_begin() returned; the VMCOREINFO text within them starts at @vmcoreinfo_off and has @vmcoreinfo_len bytes
+ * (0: none). @nr_stored: number of descriptors. The sink is borrowed.
+ */
+enum status kdump_writer_open(struct wsink *sink, const struct kdump_header *header, const void *notes, size_t notes_len,
+			      size_t vmcoreinfo_off, size_t vmcoreinfo_len, uint64_t nr_stored, struct kdump_writer **w,
+			      struct err *err) __must_check;
+void kdump_writer_close(struct kdump_writer *w);
+
+/** Write what comes before the descriptors, and make room for them. */
+enum status kdump_writer_begin(struct kdump_writer *w, kdump_bitmap_fn fill, void *ctx, struct err *err) __must_check;
+
+/**
+ * Store the page of descriptor @index: @size bytes of data, compressed as @flags says (a CODEC_FLAG_*, or 0 for raw: then
+ * @size is the block size). Any order of @index works, ascending runs are fast.
+ */
+enum status kdump_writer_put(struct kdump_writer *w, uint64_t index, const void *data, uint32_t size, uint32_t flags,
+			     struct err *err) __must_check;
+/** Descriptor @index names the shared zero page, which is stored when it is first needed. */
+enum status kdump_writer_put_zero(struct kdump_writer *w, uint64_t index, struct err *err) __must_check;
+/** Descriptor @index is {0,0,0,0}: the page could not be read. */
+enum status kdump_writer_put_hole(struct kdump_writer *w, uint64_t index, struct err *err) __must_check;
+
+/**
+ * Write out what is buffered and the final main header, whose status is the compression flags that were used, and the
+ * incomplete bit where *@incomplete. After a failed put (ST_NO_SPACE, for one) this still makes the best of a rewritable
+ * sink: descriptors of pages whose data was lost become holes, and
+ * *@incomplete is set; *@nr_lost counts them. Does not commit the sink.
+ */
+enum status kdump_writer_finish(struct kdump_writer *w, bool *incomplete, uint64_t *nr_lost, struct err *err)
+	__must_check;
+
+#endif

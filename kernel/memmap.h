@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef KERNEL_MEMMAP_H
+#define KERNEL_MEMMAP_H
+
+#include "kernel/kmodel.h"
+
+/**
+ * The memory map: where the struct page of each page frame lies. SPARSEMEM, with EXTREME or a flat mem_section array, with
+ * or without VMEMMAP. Borrows the kmodel.
+ */
+struct memmap;
+
+/**
+ * Find the sections of all RAM in the dump. Sections that are absent or cannot be read are left out: their pages are
+ * unknown. ST_NOT_FOUND: VMCOREINFO does not tell of a memory model that is understood, or no section could be resolved.
+ */
+enum status memmap_open(struct kmodel *km, size_t page_struct_size, struct memmap **mm, struct err *err) __must_check;
+void memmap_close(struct memmap *mm);
+
+/** Kernel virtual address of @pfn's struct page; false where there is none. */
+bool memmap_vaddr_of(const struct memmap *mm, uint64_t pfn, uint64_t *vaddr);
+/** The page frame whose struct page lies exactly at @vaddr; false where none does. */
+bool memmap_pfn_of(const struct memmap *mm, uint64_t vaddr, uint64_t *pfn);
+
+/**
+ * Read the struct pages of [@start_pfn, @start_pfn + @nr) into @buf (nr * page_struct_size bytes) and say for each in
+ * @valid whether it is there. Never fails as a whole. Returns how many are valid.
+ */
+size_t memmap_read(struct memmap *mm, uint64_t start_pfn, size_t nr, uint8_t *buf, bool *valid);
+
+/** Sections that RAM of the dump lies in; and of these, the ones that were found. */
+void memmap_section_counts(const struct memmap *mm, uint64_t *wanted, uint64_t *found);
+
+#endif

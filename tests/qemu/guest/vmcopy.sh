@@ -1,0 +1,34 @@
+#!/bin/busybox sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Goes before the real /init of the capture kernel: the raw memory, read(2) by read(2) with no help from innercore, is
+# what innercore's dump is judged by. Then the real init takes over as PID 1 in the state that it expects: nothing mounted.
+bb=/harness/busybox
+$bb mkdir -p /proc /sys /dev
+$bb mount -t proc proc /proc
+$bb mount -t sysfs sysfs /sys
+$bb mount -t devtmpfs devtmpfs /dev
+while read -r module; do
+	$bb insmod "/harness/$module" 2>/dev/null
+done </harness/order
+raw=
+tries=0
+while [ -z "$raw" ] && [ $tries -lt 200 ]; do
+	for serial in /sys/block/*/serial; do
+		[ "$($bb cat "$serial" 2>/dev/null)" = rawcopy ] || continue
+		raw=${serial%/serial}
+		raw=/dev/${raw##*/}
+	done
+	tries=$((tries + 1))
+	[ -n "$raw" ] || $bb usleep 50000
+done
+if [ -n "$raw" ]; then
+	# Direct writes keep the reservation small: no page cache grows.
+	$bb dd if=/proc/vmcore of="$raw" bs=4M iflag=fullblock oflag=direct conv=notrunc && $bb sync
+	echo "harness: vmcore copied, status $?"
+else
+	echo "harness: no disk for the raw copy"
+fi
+$bb umount /sys
+$bb umount /proc
+$bb umount /dev
+exec /init.real
