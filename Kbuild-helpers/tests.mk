@@ -1,17 +1,65 @@
-# The test targets.
+# The test targets. `make check` is all that decides; the others are its parts.
+#
+#   make check-qemu PYTEST_ARGS='-k power_cut'    some end-to-end tests only
+#   make check-unit SAN=asan,ubsan                unit tests under the sanitizers
+
+# Debian's python3-drgn and python3-libkdumpfile are for Debian's python, not for whichever comes first in PATH.
+PYTHON := $(firstword $(wildcard /usr/bin/python3) python3)
+PYTEST := PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -p no:cacheprovider
 
 UNIT_SRCS := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_BINS := $(UNIT_SRCS:tests/unit/%.c=$(BUILD)/tests/%)
+GOLDEN_TESTS := $(sort $(wildcard tests/golden/test_*.py))
 
-.PHONY: check check-layers check-unit demo deps
+# cmocka comes as a shared library only, so the tests are dynamic programs, of the same objects as the product.
+TEST_LDFLAGS := $(patsubst -static-pie,-pie,$(LDFLAGS))
+TEST_LDLIBS := $(shell $(PKG_CONFIG) --libs $(LIBS_PKG)) -lcmocka -lpthread -lm
+
+.PHONY: check check-all check-layers check-unit check-san check-golden check-qemu demo deps
+
+check: ## every test; installs what it needs first
+	$(Q)Kbuild-helpers/install-deps
+# A new make: this one asked pkg-config before anything was installed.
+	$(Q)$(MAKE) --no-print-directory check-all
+
+check-all:
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) all $(UNIT_BINS)
+	$(Q)$(MAKE) --no-print-directory check-layers
+	$(Q)$(MAKE) --no-print-directory check-unit
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) check-san
+	$(Q)$(MAKE) --no-print-directory check-golden
+	$(Q)$(MAKE) --no-print-directory check-qemu
 
 deps: ## install the Debian packages that building and testing need
 	$(Q)Kbuild-helpers/install-deps
 
+demo: ## a guest panics, captures itself, and crash shows why; all before your eyes
+	$(Q)Kbuild-helpers/demo
+
 check-layers: ## who may include whom
-	$(Q)python3 Kbuild-helpers/check_layers.py
+	$(Q)$(PYTHON) Kbuild-helpers/check_layers.py
+
+# Each program prints its own summary; all of them run before a failure counts.
+check-unit: $(UNIT_BINS) ## unit tests
+	$(Q)failed=; \
+	for test in $(UNIT_BINS); do \
+		$$test || failed="$$failed $$test"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "unit tests failed:$$failed" >&2; exit 1; fi; \
+	echo "unit tests: $(words $(UNIT_BINS)) programs passed"
+
+check-san: ## unit tests under the address and undefined behaviour sanitizers
+	$(Q)$(MAKE) --no-print-directory SAN=asan,ubsan check-unit
+
+check-golden: $(BUILD)/innercore ## bytes in, bytes out: no guest needed
+	$(Q)if [ -n "$(GOLDEN_TESTS)" ]; then $(PYTEST) -q $(GOLDEN_TESTS) $(PYTEST_ARGS); fi
+
+check-qemu: $(BUILD)/innercore ## end to end: real guests that panic
+	$(Q)$(PYTEST) -v -ra --tb=short tests/qemu $(PYTEST_ARGS)
 
 $(BUILD)/tests/%: tests/unit/%.c $(LIB_OBJS)
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(LIB_OBJS) $(LDLIBS) -lcmocka
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(TEST_LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $(LIB_OBJS) $(TEST_LDLIBS)
+
+-include $(UNIT_BINS:=.d)

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "capture/classify.h"
+#include "kernel/classify.h"
 #include "capture/policy.h"
 
 struct planner {

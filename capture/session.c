@@ -185,10 +185,23 @@ static void take_result(struct session *s, const struct emit_result *e)
 	r->out_of_space = e->out_of_space;
 }
 
+/*
+ * What was asked of this dump and of the one that it was made from. Where nothing could be filtered, the header must not say
+ * that something was.
+ */
+static int32_t header_level(const struct session *s)
+{
+	int32_t level = s->plan.filtered ? s->report->dump_level : s->report->dump_level & (int)DUMP_LEVEL_ZERO;
+
+	return (level | s->pm->dump_level) & CAPTURE_DUMP_LEVEL_MAX;
+}
+
 static enum status write_dump(struct session *s, struct err *err)
 {
 	struct emit_config ec = {
 		.codec = s->codec,
+		.notes = s->pm->notes,
+		.notes_len_bytes = s->pm->notes_len_bytes,
 		.step = emit_step,
 		.hole = note_hole,
 		.ctx = s,
@@ -198,8 +211,7 @@ static enum status write_dump(struct session *s, struct err *err)
 	enum status st;
 
 	dump_header_fill(&ec.header, s->pm, s->km);
-	/* "dump_level says what was asked": where nothing could be filtered, the header must not say that something was. */
-	ec.header.dump_level = s->plan.filtered ? s->report->dump_level : s->report->dump_level & (int)DUMP_LEVEL_ZERO;
+	ec.header.dump_level = header_level(s);
 	st = emit_run(s->pm, &s->plan.keep, &ec, s->sink, &er, err);
 	take_result(s, &er);
 	if (st == ST_OK)

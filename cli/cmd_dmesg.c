@@ -16,13 +16,12 @@ struct config {
 	bool json;
 };
 
-static const char usage[] =
-	"Usage: innercore dmesg [-r] [--json] DUMP\n"
-	"Print the crashed kernel's log as dmesg(1) does.\n"
-	"\n"
-	"  -r, --raw   begin each record with its facility and level: \"<6>\"\n"
-	"      --json  an array of {seq, time_ns, level, facility, caller, text}\n"
-	"  -h, --help  this text\n";
+static const char usage[] = "Usage: innercore dmesg [-r] [--json] DUMP\n"
+			    "Print the crashed kernel's log as dmesg(1) does.\n"
+			    "\n"
+			    "  -r, --raw   begin each record with its facility and level: \"<6>\"\n"
+			    "      --json  an array of {seq, time_ns, level, facility, caller, text}\n"
+			    "  -h, --help  this text\n";
 
 /** False: *exit_code says how to end. */
 static bool parse(int argc, char **argv, struct config *config, int *exit_code)
@@ -102,8 +101,9 @@ static json_t *record_json(const struct dmesg_record *rec, const struct text *te
 {
 	char caller[DMESG_CALLER_MAX];
 
-	return json_pack("{s:o, s:I, s:o, s:o, s:o, s:s%}", "seq", rec->has_seq ? json_integer((json_int_t)rec->seq) : json_null(),
-			 "time_ns", (json_int_t)rec->time_ns, "level", rec->has_level ? json_integer(rec->level) : json_null(),
+	return json_pack("{s:o, s:I, s:o, s:o, s:o, s:s%}", "seq",
+			 rec->has_seq ? json_integer((json_int_t)rec->seq) : json_null(), "time_ns",
+			 (json_int_t)rec->time_ns, "level", rec->has_level ? json_integer(rec->level) : json_null(),
 			 "facility", rec->has_level ? json_integer(rec->facility) : json_null(), "caller",
 			 rec->has_caller ? json_string(dmesg_caller_name(rec, caller)) : json_null(), "text",
 			 text->bytes ? text->bytes : "", text->len);

@@ -8,10 +8,18 @@
 #include "common/exit_codes.h"
 #include "common/log.h"
 #include "common/units.h"
+#include "initramfs/init.h"
 
 static const struct command commands[] = {
 	{ "capture", "[SRC] DEST", "filter and compress a crashed kernel's memory into a KDUMP", cmd_capture },
 	{ "dmesg", "DUMP", "print the crashed kernel's log", cmd_dmesg },
+	{ "info", "DUMP", "say what a dump is", cmd_info },
+	{ "compare", "INNER OUTER", "hold a guest's dump against its hypervisor's, and audit the filter", cmd_compare },
+	{ "repair", "-o OUT OUTER", "give a hypervisor's dump what its readers miss", cmd_repair },
+	{ "arm", "", "load the capture kernel", cmd_arm },
+	{ "disarm", "", "unload the capture kernel", cmd_disarm },
+	{ "status", "", "show whether a crash would be captured", cmd_status },
+	{ "mkinitramfs", "", "write the capture initramfs", cmd_mkinitramfs },
 };
 
 static void print_usage(FILE *to)
@@ -34,6 +42,8 @@ int main(int argc, char **argv)
 {
 	const struct command *command;
 
+	if (getpid() == 1)
+		return init_main();
 	/* A reader that went away and a file size limit are errors of a write, not a death. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);

@@ -104,6 +104,21 @@ enum status file_sync_dir(int dirfd, struct err *err)
 	return ST_OK;
 }
 
+enum status file_make_parents(const char *path, mode_t mode, struct err *err)
+{
+	_cleanup_free_ char *copy = strdup(path);
+
+	if (!copy)
+		return err_set(err, ST_NO_MEMORY, "out of memory");
+	for (char *slash = *copy ? strchr(copy + 1, '/') : NULL; slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdir(copy, mode) < 0 && errno != EEXIST)
+			return err_set_errno(err, ST_IO, errno, "cannot make the folder %s", copy);
+		*slash = '/';
+	}
+	return ST_OK;
+}
+
 static enum status sync_folder_of(int dirfd, const char *name, struct err *err)
 {
 	_cleanup_free_ char *copy = strdup(name);

@@ -31,6 +31,9 @@ enum status file_write_fd(int fd, const char *name, const void *data, size_t len
 enum status file_replace_at(int dirfd, const char *name, const void *data, size_t len, mode_t mode, struct err *err)
 	__must_check;
 
+/** Make the folder that @path will lie in, and its parents where they are missing. */
+enum status file_make_parents(const char *path, mode_t mode, struct err *err) __must_check;
+
 /** fsync of a folder; file systems that cannot do it are no error. */
 enum status file_sync_dir(int dirfd, struct err *err) __must_check;
 

@@ -56,17 +56,19 @@ static bool drain(struct stream *s, bool *overflow)
 		return true;
 	if (n <= 0)
 		return false;
-	if (s->keep_tail && s->len + (size_t)n > s->max && (size_t)n < s->max) {
-		size_t drop = s->len + (size_t)n - s->max;
+	if (s->keep_tail) {
+		size_t fresh = min_u64((uint64_t)n, s->max);
+		size_t keep = min_u64(s->len, s->max - fresh);
 
-		memmove(s->data, s->data + drop, s->len - drop);
-		s->len -= drop;
+		memmove(s->data, s->data + s->len - keep, keep);
+		memcpy(s->data + keep, buf + (size_t)n - fresh, fresh);
+		s->len = keep + fresh;
+		return true;
 	}
 	fit = min_u64((uint64_t)n, s->max - s->len);
 	memcpy(s->data + s->len, buf, fit);
 	s->len += fit;
-	if (fit < (size_t)n && !s->keep_tail)
-		*overflow = true;
+	*overflow |= fit < (size_t)n;
 	return true;
 }
 

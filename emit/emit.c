@@ -36,13 +36,13 @@ static void emitter_deinit(struct emitter *e)
 
 static enum status open_writer(struct emitter *e, struct wsink *sink, struct err *err)
 {
-	const struct physmem *pm = e->pm;
+	const struct emit_config *c = e->config;
 	const char *text;
 	size_t text_len;
 
-	notes_find_vmcoreinfo(pm->notes, pm->notes_len_bytes, pm->order, &text, &text_len);
-	return kdump_writer_open(sink, &e->config->header, pm->notes, pm->notes_len_bytes,
-				 text ? (size_t)(text - (const char *)pm->notes) : 0, text_len, e->keep->nr_set, &e->writer,
+	notes_find_vmcoreinfo(c->notes, c->notes_len_bytes, e->pm->order, &text, &text_len);
+	return kdump_writer_open(sink, &c->header, c->notes, c->notes_len_bytes,
+				 text ? (size_t)(text - (const char *)c->notes) : 0, text_len, e->keep->nr_set, &e->writer,
 				 err);
 }
 

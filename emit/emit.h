@@ -22,6 +22,8 @@ typedef void (*emit_hole_fn)(void *ctx, uint64_t start_pfn, uint64_t end_pfn);
 struct emit_config {
 	const struct codec *codec;
 	struct kdump_header header; /**< from dump_header_fill(), with dump_level */
+	const void *notes;	    /**< ELF notes to store, borrowed; the source's own, mostly */
+	size_t notes_len_bytes;
 	emit_step_fn step;	    /**< may be NULL */
 	emit_hole_fn hole;	    /**< may be NULL */
 	void *ctx;

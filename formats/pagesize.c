@@ -10,7 +10,9 @@ uint32_t pagesize_from_vmcoreinfo(const char *text, size_t len)
 	const char *p = text ? memmem(text, len, key, sizeof(key) - 1) : NULL;
 	uint64_t v = 0;
 
-	if (!p || (p != text && p[-1] != '\n'))
+	while (p && p != text && p[-1] != '\n') /* the end of a longer key */
+		p = memmem(p + 1, (size_t)(end - p) - 1, key, sizeof(key) - 1);
+	if (!p)
 		return PAGE_SIZE_DEFAULT;
 	for (p += sizeof(key) - 1; p < end && *p >= '0' && *p <= '9' && v <= PAGE_SIZE_MAX; p++)
 		v = v * 10 + (uint64_t)(*p - '0');

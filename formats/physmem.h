@@ -55,6 +55,7 @@ struct physmem {
 	uint64_t kernel_text_paddr;
 	bool has_header_phys_base;   /**< the KDUMP sub header's field, trusted by nobody (QEMU writes it wrong) */
 	int64_t header_phys_base;
+	int32_t dump_level;	     /**< what the dump was filtered with (makedumpfile's mask); 0 when unknown */
 	uint64_t crash_time_seconds; /**< KDUMP header's tv_sec; 0 when unknown */
 };
 

@@ -20,7 +20,8 @@ static void report(const struct log_walk *walk)
 		log_warn("kernel log: %" PRIu64 " record%s could not be read", walk->nr_broken,
 			 walk->nr_broken == 1 ? "" : "s");
 	if (walk->nr_too_old)
-		log_warn("kernel log: only the newest 64 MiB; %" PRIu64 " older records are left out", walk->nr_too_old);
+		log_warn("kernel log: only the newest 64 MiB; %" PRIu64 " older records are left out",
+			 walk->nr_too_old);
 }
 
 enum status dmesg_for_each(struct kmodel *km, dmesg_record_fn fn, void *ctx, struct err *err)

@@ -7,16 +7,16 @@
 #define IMAGE_GAP_MAX_BYTES (8 * MIB)
 
 /*
- * struct printk_info has carried caller_id ever since 5.10, PRINTK_CALLER or not, so its presence says nothing of what the
- * crashed machine's own dmesg shows; nor does VMCOREINFO. But only a kernel with the option contains this format of
+ * struct printk_info has carried caller_id ever since 5.10, PRINTK_CALLER or not, so its presence says nothing of what
+ * the crashed machine's own dmesg shows; nor does VMCOREINFO. But only a kernel with the option contains this format of
  * /dev/kmsg (info_print_ext_header() in kernel/printk/printk.c). Read-only data follows the text on every architecture.
  */
 static const char needle[] = ",caller=%c%u";
 #define NEEDLE_LEN (sizeof(needle) - 1)
 
 /**
- * One page of the image. Only what the page tables map: kmodel_read() also knows the image by formula, and that leads into
- * memory which the kernel has long given to others.
+ * One page of the image. Only what the page tables map: kmodel_read() also knows the image by formula, and that leads
+ * into memory which the kernel has long given to others.
  */
 static bool read_mapped_page(struct kmodel *km, uint64_t vaddr, uint8_t page[LOG_WINDOW_BYTES])
 {

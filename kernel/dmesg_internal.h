@@ -16,10 +16,10 @@ struct log_walk {
 	struct kmodel *km;
 	dmesg_record_fn fn;
 	void *ctx;
-	char *text;	       /**< LOG_RECORD_TEXT_MAX bytes */
-	uint64_t nr_records;   /**< handed to @fn */
-	uint64_t nr_broken;    /**< skipped: not what the log says they are, or not in the dump */
-	uint64_t nr_too_old;   /**< skipped: beyond LOG_TEXT_MAX */
+	char *text;	     /**< LOG_RECORD_TEXT_MAX bytes */
+	uint64_t nr_records; /**< handed to @fn */
+	uint64_t nr_broken;  /**< skipped: not what the log says they are, or not in the dump */
+	uint64_t nr_too_old; /**< skipped: beyond LOG_TEXT_MAX */
 };
 
 /** Each walker: the log is there (SYMBOL in VMCOREINFO) and goes through walk->fn. */
@@ -38,8 +38,8 @@ static inline bool log_trouble_is_local(enum status st)
 #define LOG_WINDOW_BYTES 4096u
 
 /**
- * Kernel memory through a window of one page, for the many small reads of neighbouring fields. Remembers failure as well,
- * so that an unreadable page costs one read and not one for each record on it.
+ * Kernel memory through a window of one page, for the many small reads of neighbouring fields. Remembers failure as
+ * well, so that an unreadable page costs one read and not one for each record on it.
  */
 struct log_window {
 	struct kmodel *km;

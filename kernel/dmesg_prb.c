@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The printk ring buffer of Linux 5.10 and later (kernel/printk/printk_ringbuffer.h there): a ring of descriptors, beside
- * it a ring of printk_info, and a ring of text blocks. A descriptor's id grows by one for each record and its low bits are
- * the index in the ring; a logical position in the text ring grows likewise by bytes.
+ * The printk ring buffer of Linux 5.10 and later (kernel/printk/printk_ringbuffer.h there): a ring of descriptors,
+ * beside it a ring of printk_info, and a ring of text blocks. A descriptor's id grows by one for each record and its
+ * low bits are the index in the ring; a logical position in the text ring grows likewise by bytes.
  */
 #include "kernel/dmesg_internal.h"
 
@@ -43,8 +43,14 @@ static const struct layout_key {
 	bool is_size;
 	size_t place; /* in struct prb_layout */
 } layout_keys[] = {
-#define OFFSET_KEY(name, field) { name, false, offsetof(struct prb_layout, field) }
-#define SIZE_KEY(name, field) { name, true, offsetof(struct prb_layout, field) }
+#define OFFSET_KEY(name, field)                                 \
+	{                                                       \
+		name, false, offsetof(struct prb_layout, field) \
+	}
+#define SIZE_KEY(name, field)                                  \
+	{                                                      \
+		name, true, offsetof(struct prb_layout, field) \
+	}
 	OFFSET_KEY("printk_ringbuffer.desc_ring", desc_ring),
 	OFFSET_KEY("printk_ringbuffer.text_data_ring", text_data_ring),
 	OFFSET_KEY("prb_desc_ring.count_bits", count_bits),
@@ -226,14 +232,11 @@ static enum status read_text(struct prb *prb, struct log_walk *walk, uint64_t id
 	uint64_t index, len, block_id;
 	enum status st;
 
-	*found = FOUND_NOTHING;
 	rec->text = walk->text;
-	if (lpos[0] & 1 && lpos[1] & 1) {
-		/* As the kernel's readers: an empty line is a record, a text that had no room is not. */
-		if (lpos[0] == LPOS_EMPTY_LINE && lpos[1] == LPOS_EMPTY_LINE) {
-			rec->text_len_bytes = 0;
-			*found = FOUND_TEXT;
-		}
+	/* As for the kernel's readers: an empty line is a record, a text that had no room is none. */
+	if (lpos[0] == lpos[1] && (lpos[0] == LPOS_EMPTY_LINE || lpos[0] == LPOS_FAILED)) {
+		rec->text_len_bytes = 0;
+		*found = lpos[0] == LPOS_EMPTY_LINE ? FOUND_TEXT : FOUND_NOTHING;
 		return ST_OK;
 	}
 	*found = FOUND_BROKEN;
@@ -272,9 +275,9 @@ static enum status read_info(struct prb *prb, uint64_t id, struct dmesg_record *
 	rec->text_len_bytes = text_len;
 	rec->has_caller = prb->shows_caller;
 	/*
-	 * VMCOREINFO does not say where facility and level are (level is a bit field: it has no offset). In every kernel
-	 * they are the two bytes between text_len and caller_id, which is aligned to 4; so if exactly two bytes lie there
-	 * they can be nothing else.
+	 * VMCOREINFO does not say where facility and level are (level is a bit field: it has no offset). In every
+	 * kernel they are the two bytes between text_len and caller_id, which is aligned to 4; so if exactly two bytes
+	 * lie there they can be nothing else.
 	 */
 	if (at->info_caller_id == at->info_text_len + 4)
 		log_decode_level(rec, tail, w->km->pm->order);
@@ -309,6 +312,9 @@ static enum status read_record(struct prb *prb, struct log_walk *walk, uint64_t 
 		st = log_window_word(w, blk + prb->at.lpos_next, &lpos[1], err);
 	if (st == ST_OK)
 		st = read_info(prb, id, rec, err);
+	/* Record numbers and ids grow together, and both begin at index 0. */
+	if (st == ST_OK && (rec->seq ^ id) & ((UINT64_C(1) << prb->count_bits) - 1))
+		return ST_OK;
 	if (st == ST_OK)
 		st = read_text(prb, walk, id, lpos, rec, found, err);
 	return st;
@@ -324,7 +330,8 @@ static uint64_t first_id_within_budget(struct prb *prb, uint64_t nr)
 		uint16_t text_len = 0;
 
 		/* One that cannot be read costs no text, and is counted as broken later. */
-		if (log_window_u16(&prb->info_window, info_vaddr(prb, id) + prb->at.info_text_len, &text_len, NULL) != ST_OK)
+		if (log_window_u16(&prb->info_window, info_vaddr(prb, id) + prb->at.info_text_len, &text_len, NULL) !=
+		    ST_OK)
 			text_len = 0;
 		cost += text_len + LOG_RECORD_COST_BYTES;
 		if (cost > LOG_TEXT_MAX)

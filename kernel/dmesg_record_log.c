@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The log of Linux 3.5 to 5.9: records of variable length in one buffer, each beginning with struct printk_log (struct log
- * before 3.11). log_first_idx and log_next_idx are byte indexes. A record whose length is 0 says that the next one is at
- * the buffer's start.
+ * The log of Linux 3.5 to 5.9: records of variable length in one buffer, each beginning with struct printk_log (struct
+ * log before 3.11). log_first_idx and log_next_idx are byte indexes. A record whose length is 0 says that the next one
+ * is at the buffer's start.
  */
 #include "kernel/dmesg_internal.h"
 
@@ -122,7 +122,8 @@ static enum status deliver(struct record_log *log, struct log_walk *walk, uint32
 		walk->nr_too_old++;
 		return ST_OK;
 	}
-	st = log_window_read(&log->window, log->buf_vaddr + idx + log->header_size, walk->text, rec->text_len_bytes, err);
+	st = log_window_read(&log->window, log->buf_vaddr + idx + log->header_size, walk->text, rec->text_len_bytes,
+			     err);
 	if (log_trouble_is_local(st)) {
 		walk->nr_broken++;
 		return ST_OK;
@@ -135,8 +136,8 @@ static enum status deliver(struct record_log *log, struct log_walk *walk, uint32
 }
 
 /**
- * Records only name their successors, so a header that cannot be believed ends the walk where it is: what follows cannot
- * be found. Each step takes at least a header's bytes out of @budget: a chain that bites its tail ends.
+ * Records only name their successors, so a header that cannot be believed ends the walk where it is: what follows
+ * cannot be found. Each step takes at least a header's bytes out of @budget: a chain that bites its tail ends.
  */
 static enum status walk_records(struct record_log *log, struct log_walk *walk, struct err *err)
 {

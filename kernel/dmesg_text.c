@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Records as dmesg(1) of util-linux prints them (sys-utils/dmesg.c there, reading /dev/kmsg; the same from 2.23 to 2.43 but
- * for the caller, which it shows since 2.41).
+ * Records as dmesg(1) of util-linux prints them (sys-utils/dmesg.c there, reading /dev/kmsg; the same from 2.23 to 2.43
+ * but for the caller, which it shows since 2.41).
  */
 #include "kernel/dmesg.h"
 
@@ -11,8 +11,9 @@
 #include "kernel/dmesg_internal.h"
 
 /*
- * dmesg(1) makes the caller as wide as the text of /proc/sys/kernel/pid_max with its newline. The crashed kernel's pid_max
- * is not to be had without its symbols; this is the width for 4194304, which systemd sets on every 64-bit machine.
+ * dmesg(1) makes the caller as wide as the text of /proc/sys/kernel/pid_max with its newline. The crashed kernel's
+ * pid_max is not to be had without its symbols; this is the width for 4194304, which systemd sets on every 64-bit
+ * machine.
  */
 #define CALLER_WIDTH 8
 #define CALLER_IS_CPU 0x80000000u
@@ -64,7 +65,10 @@ static enum status text_put_hex(struct text_out *out, const uint8_t *s, size_t l
 static size_t utf8_sequence(const uint8_t *s, size_t len, uint32_t *code)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	size_t n = s[0] >= 0xf0 && s[0] < 0xf8 ? 4 : s[0] >= 0xe0 && s[0] < 0xf0 ? 3 : s[0] >= 0xc0 && s[0] < 0xe0 ? 2 : 0;
+	size_t n = s[0] >= 0xf0 && s[0] < 0xf8	 ? 4
+		   : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
+		   : s[0] >= 0xc0 && s[0] < 0xe0 ? 2
+						 : 0;
 
 	if (!n || n > len)
 		return 0;
@@ -164,7 +168,8 @@ static enum status dump_record(void *ctx, const struct dmesg_record *rec, struct
 	return st;
 }
 
-enum status dmesg_dump(struct kmodel *km, const struct dmesg_options *opt, dmesg_sink_fn sink, void *ctx, struct err *err)
+enum status dmesg_dump(struct kmodel *km, const struct dmesg_options *opt, dmesg_sink_fn sink, void *ctx,
+		       struct err *err)
 {
 	struct dump_ctx dump = { .out = { .sink = sink, .ctx = ctx }, .raw = opt && opt->raw_prefix };
 	enum status st = dmesg_for_each(km, dump_record, &dump, err);

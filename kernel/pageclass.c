@@ -252,6 +252,28 @@ enum page_class page_class_of(const struct page_layout *l, const struct page_fac
 	return PAGE_CLASS_KERNEL;
 }
 
+/*
+ * VMCOREINFO does not export these types. Old style: PG_table cleared, PG_buddy being -129 tells the style. Top-byte style:
+ * PGTY_table and PGTY_large_kmalloc follow PGTY_buddy (0xf0) in enum pagetype.
+ */
+#define OLD_STYLE_BUDDY 0xffffff7fu
+#define OLD_STYLE_TABLE 0xfffffdffu
+#define PGTY_TABLE 0xf2u
+#define PGTY_LARGE_KMALLOC 0xf8u
+
+enum kernel_kind page_kernel_kind(const struct page_layout *l, const struct page_facts *f)
+{
+	if (f->flags & l->mask_slab || type_matches(&l->slab, f))
+		return KERNEL_KIND_SLAB;
+	if (!has_page_type(f))
+		return KERNEL_KIND_OTHER;
+	if (l->buddy.value == OLD_STYLE_BUDDY)
+		return f->mapcount == OLD_STYLE_TABLE ? KERNEL_KIND_PAGE_TABLE : KERNEL_KIND_OTHER;
+	if (f->mapcount >> 24 == PGTY_TABLE)
+		return KERNEL_KIND_PAGE_TABLE;
+	return f->mapcount >> 24 == PGTY_LARGE_KMALLOC ? KERNEL_KIND_LARGE_KMALLOC : KERNEL_KIND_OTHER;
+}
+
 uint64_t page_free_block_pages(const struct page_layout *l, const struct page_facts *f, uint64_t pfn)
 {
 	uint64_t order = f->private;

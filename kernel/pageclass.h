@@ -84,6 +84,16 @@ bool page_is_hwpoison(const struct page_layout *l, const struct page_facts *f);
 enum page_class page_class_of(const struct page_layout *l, const struct page_facts *f, const struct page_facts *next,
 			      uint64_t vaddr);
 
+/** What kind of kernel memory a page is, for reports; decides nothing. */
+enum kernel_kind {
+	KERNEL_KIND_OTHER,
+	KERNEL_KIND_SLAB,
+	KERNEL_KIND_PAGE_TABLE,
+	KERNEL_KIND_LARGE_KMALLOC,
+};
+/** @f: of a page of PAGE_CLASS_KERNEL that is no tail. */
+enum kernel_kind page_kernel_kind(const struct page_layout *l, const struct page_facts *f);
+
 /** Of a PAGE_CLASS_FREE page: how many pages its block has (1 << order), 0 where the order makes no sense at @pfn. */
 uint64_t page_free_block_pages(const struct page_layout *l, const struct page_facts *f, uint64_t pfn);
 

@@ -68,7 +68,8 @@ static size_t line_end(const char *text, size_t off, size_t len)
 	return off;
 }
 
-/** Split the text into lines, terminating keys and values in place. With @lines NULL only counts, and changes nothing. */
+/** Split the text into lines, terminating keys and values in place. With @lines NULL only counts, and changes nothing.
+ */
 static size_t split_lines(char *text, size_t len, struct line *lines)
 {
 	size_t nr = 0;
@@ -163,7 +164,8 @@ static const char *lookup(const struct vmcoreinfo *vi, const char *kind, const c
 	return vmcoreinfo_string(vi, key);
 }
 
-/** All of @s as digits of @base (10 or 16): no sign, no blank, no prefix, no overflow; strtoull() forgives all of them. */
+/** All of @s as digits of @base (10 or 16): no sign, no blank, no prefix, no overflow; strtoull() forgives all of them.
+ */
 static bool parse_digits(const char *s, unsigned base, uint64_t *out)
 {
 	uint64_t v = 0;

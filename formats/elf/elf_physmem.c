@@ -56,7 +56,7 @@ static bool elf_next_data(struct physmem *pm, uint64_t paddr, uint64_t limit, st
 	size_t i = segment_map_find(&e->map, paddr);
 	const struct segment *s;
 
-	while (i < e->map.nr_segments && !e->map.segments[i].has_data)
+	while (i < e->map.nr_segments && !e->map.segments[i].has_data && e->map.segments[i].start < limit)
 		i++;
 	if (i == e->map.nr_segments || e->map.segments[i].start >= limit)
 		return false;

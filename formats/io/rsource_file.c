@@ -26,6 +26,7 @@
 
 #define WINDOW_BYTES (4 * MIB)
 #define NR_WINDOWS 2 /* one stays with the metadata while the other runs through the data; 8 MiB mapped at most */
+#define COPY_BYTES 4096u /* the smallest unit that can fail on its own */
 #define PROC_SUPER_MAGIC_NR 0x9fa0
 
 struct window {
@@ -44,7 +45,7 @@ struct file_source {
 };
 
 /* Where a SIGBUS inside guarded_copy() goes on; NULL outside of it. Per thread: the handler runs on the thread that faulted. */
-static _Thread_local sigjmp_buf *bus_landing;
+static _Thread_local sigjmp_buf *volatile bus_landing;
 
 static void on_sigbus(int sig)
 {
@@ -54,19 +55,26 @@ static void on_sigbus(int sig)
 	raise(sig);
 }
 
-/* Copy @len bytes; false where the memory behind @from failed. */
-static bool guarded_copy(void *to, const void *from, size_t len)
+/*
+ * Copy up to @len bytes; returns how many, fewer where the memory behind @from failed. Page by page, so that what lies before
+ * the bad one counts, and nobody has to touch that a second time to find out.
+ */
+static size_t guarded_copy(uint8_t *to, const uint8_t *from, size_t len)
 {
 	sigjmp_buf landing;
-	bool ok = false;
+	volatile size_t done = 0; /* survives the jump */
 
 	bus_landing = &landing;
 	if (!sigsetjmp(landing, 1)) {
-		memcpy(to, from, len);
-		ok = true;
+		while (done < len) {
+			size_t n = (size_t)min_u64(len - done, COPY_BYTES - (uintptr_t)(from + done) % COPY_BYTES);
+
+			memcpy(to + done, from + done, n);
+			done += n;
+		}
 	}
 	bus_landing = NULL;
-	return ok;
+	return done;
 }
 
 static struct window *window_find(struct file_source *f, uint64_t off)
@@ -132,7 +140,7 @@ static enum status file_read_at(struct rsource *src, uint64_t off, void *buf, si
 	while (f->use_windows && *got < len) {
 		struct window *w = window_find(f, off + *got);
 		uint64_t skip;
-		size_t n;
+		size_t n, copied;
 
 		if (!w)
 			w = window_map(f, off + *got);
@@ -140,9 +148,10 @@ static enum status file_read_at(struct rsource *src, uint64_t off, void *buf, si
 			break;
 		skip = off + *got - w->off;
 		n = (size_t)min_u64(len - *got, w->len - skip);
-		if (!guarded_copy((uint8_t *)buf + *got, w->addr + skip, n))
-			return err_set(err, ST_IO, "memory error while reading %s near offset %" PRIu64, src->name, off + *got);
-		*got += n;
+		copied = guarded_copy((uint8_t *)buf + *got, w->addr + skip, n);
+		*got += copied;
+		if (copied != n)
+			return err_set(err, ST_IO, "memory error while reading %s at offset %" PRIu64, src->name, off + *got);
 	}
 	return pread_all(f, off, buf, len, got, err);
 }

@@ -32,8 +32,8 @@ struct wsink {
 
 /**
  * A regular file: written as "@path.partial" (mode 0600) beside the target, given its name by wsink_commit() after fsync,
- * then the folder is synced. An existing @path is refused with ST_USAGE unless @force. A crash of this process leaves the
- * ".partial" file.
+ * then the folder is synced. An existing @path is refused with ST_USAGE unless @force. A crash of this process, or a failed
+ * wsink_sync() or wsink_commit(), leaves the ".partial" file.
  */
 enum status wsink_file_open(const char *path, bool force, struct wsink **sink, struct err *err) __must_check;
 

@@ -24,23 +24,38 @@ struct file_sink {
 	struct wsink base;
 	int fd;
 	char *path, *partial;
-	bool force, committed;
+	bool force;
+	bool keep; /* what is on the medium outlives close() */
+	int write_back_errno; /* the first error that write-back met; 0: none */
 	uint64_t dirty_start, dirty_end; /* the run of appended bytes that was not pushed yet */
 	uint64_t pushed_start, pushed_end; /* pushed, not dropped yet */
 };
 
 /*
+ * The kernel tells a failed write-back once to each open file: what sync_file_range() was told, fsync() will not be. A file
+ * system that does not know the call is no error.
+ */
+static void write_back(struct file_sink *f, uint64_t start, uint64_t end, unsigned flags)
+{
+	if (sync_file_range(f->fd, (off_t)start, (off_t)(end - start), flags) == 0 || f->write_back_errno)
+		return;
+	if (errno != ENOSYS && errno != EINVAL && errno != ESPIPE)
+		f->write_back_errno = errno;
+}
+
+/*
  * Start the write-back of the newest run and drop the one before it, which is on the medium by then: two runs in flight
- * keep the disk busy and the cache small. Advice only: errors show up in write and fsync.
+ * keep the disk busy and the cache small.
  */
 static void push_out(struct file_sink *f)
 {
-	sync_file_range(f->fd, (off_t)f->dirty_start, (off_t)(f->dirty_end - f->dirty_start), SYNC_FILE_RANGE_WRITE);
+	if (f->dirty_end > f->dirty_start) /* a length of 0 would mean all the rest of the file */
+		write_back(f, f->dirty_start, f->dirty_end, SYNC_FILE_RANGE_WRITE);
 	if (f->pushed_end > f->pushed_start) {
 		off_t len = (off_t)(f->pushed_end - f->pushed_start);
 
-		sync_file_range(f->fd, (off_t)f->pushed_start, len,
-				SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+		write_back(f, f->pushed_start, f->pushed_end,
+			   SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
 		posix_fadvise(f->fd, (off_t)f->pushed_start, len, POSIX_FADV_DONTNEED);
 	}
 	f->pushed_start = f->dirty_start;
@@ -85,7 +100,12 @@ static enum status file_reserve(struct wsink *sink, uint64_t off, uint64_t len, 
 {
 	struct file_sink *f = (struct file_sink *)sink;
 
-	if (fallocate(f->fd, 0, (off_t)off, (off_t)len) == 0 || errno == EOPNOTSUPP || errno == ENOSYS)
+	int rc;
+
+	do {
+		rc = fallocate(f->fd, 0, (off_t)off, (off_t)len);
+	} while (rc < 0 && errno == EINTR);
+	if (rc == 0 || errno == EOPNOTSUPP || errno == ENOSYS)
 		return ST_OK;
 	return err_set_errno(err, ST_IO, errno, "cannot reserve space for %s", f->partial);
 }
@@ -94,9 +114,10 @@ static enum status file_sync(struct wsink *sink, struct err *err)
 {
 	struct file_sink *f = (struct file_sink *)sink;
 
-	if (fsync(f->fd) < 0)
-		return err_set_errno(err, ST_IO, errno, "cannot sync %s", f->partial);
-	return ST_OK;
+	if (fsync(f->fd) == 0 && !f->write_back_errno)
+		return ST_OK;
+	f->keep = true; /* most of it may be there */
+	return err_set_errno(err, ST_IO, f->write_back_errno ? f->write_back_errno : errno, "cannot sync %s", f->partial);
 }
 
 static enum status sync_folder_of(const char *path, struct err *err)
@@ -120,6 +141,7 @@ static enum status file_commit(struct wsink *sink, struct err *err)
 
 	if (st != ST_OK)
 		return st;
+	f->keep = true;
 	/* Without -f somebody may have made the name since open(): link() refuses where rename() would replace. */
 	if (!f->force && link(f->partial, f->path) == 0) {
 		unlink(f->partial);
@@ -128,7 +150,6 @@ static enum status file_commit(struct wsink *sink, struct err *err)
 	} else if (rename(f->partial, f->path) < 0) {
 		return err_set_errno(err, ST_IO, errno, "cannot rename %s", f->partial);
 	}
-	f->committed = true;
 	return sync_folder_of(f->path, err);
 }
 
@@ -138,7 +159,7 @@ static void file_close(struct wsink *sink)
 
 	if (f->fd >= 0)
 		close(f->fd);
-	if (!f->committed && f->partial && f->fd >= 0)
+	if (!f->keep && f->partial && f->fd >= 0)
 		unlink(f->partial);
 	free(f->path);
 	free(f->partial);

@@ -23,6 +23,10 @@ struct kdump_bitmap {
 	uint64_t *counts;  /**< nr_blocks + 1: bits set before block i */
 	uint8_t *blocks;   /**< KDUMP_BITMAP_SLOTS of them */
 	uint64_t slot_block[KDUMP_BITMAP_SLOTS]; /**< block + 1; 0: empty */
+	/* The last rank asked for: of the first bit of this word. */
+	uint64_t last_block; /**< block + 1; 0: none */
+	size_t last_word;
+	uint64_t last_rank;
 };
 
 /** What a scan over both bitmaps finds. */

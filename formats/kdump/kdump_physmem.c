@@ -267,6 +267,7 @@ static void fill_base(struct kdump_physmem *k)
 	pm->has_header_phys_base = true;
 	pm->header_phys_base = (int64_t)h->phys_base;
 	pm->crash_time_seconds = h->tv_sec;
+	pm->dump_level = h->dump_level;
 }
 
 static enum status open_parts(struct kdump_physmem *k, struct err *err)
@@ -337,4 +338,9 @@ enum status kdump_physmem_survey(struct physmem *pm, struct kdump_survey *survey
 enum status kdump_physmem_desc(struct physmem *pm, uint64_t index, struct page_desc *desc, struct err *err)
 {
 	return kdump_pages_desc(&((struct kdump_physmem *)pm)->pages, index, desc, err);
+}
+
+enum status kdump_physmem_read_file(struct physmem *pm, uint64_t off, void *buf, size_t len, struct err *err)
+{
+	return rsource_read(((struct kdump_physmem *)pm)->src, off, buf, len, err);
 }

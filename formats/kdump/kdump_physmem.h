@@ -38,12 +38,16 @@ const struct kdump_details *kdump_physmem_details(const struct physmem *pm);
 struct kdump_survey {
 	uint64_t nr_raw, nr_zlib, nr_lzo, nr_snappy, nr_zstd;
 	uint64_t nr_unreadable; /**< holes {0,0,0,0}, and descriptors that are nonsense or point outside the file */
-	uint64_t nr_zero;	/**< of the others: share a stored page that is all zero */
+	uint64_t nr_cut_off;	/**< of these: beyond the end of the file */
+	uint64_t nr_zero;	/**< of the readable ones: share one stored page that is all zero */
 };
 /** Read all descriptors, and the pages that several of them name; decodes no other page. */
 enum status kdump_physmem_survey(struct physmem *pm, struct kdump_survey *survey, struct err *err) __must_check;
 
 /** Read the descriptor of stored page number @index (0 .. nr_stored - 1). */
 enum status kdump_physmem_desc(struct physmem *pm, uint64_t index, struct page_desc *desc, struct err *err) __must_check;
+
+/** Bytes of the file (of the file that a flattened stream stands for): what no other function gives, such as eraseinfo. */
+enum status kdump_physmem_read_file(struct physmem *pm, uint64_t off, void *buf, size_t len, struct err *err) __must_check;
 
 #endif

@@ -87,6 +87,7 @@ static void first_pass(struct survey_state *s)
 			/* Behind the end of the file no other one is left: a hostile file may claim very many. */
 			if (s->p->desc_off + i * KDUMP_PAGE_DESC_SIZE >= s->p->src->size_bytes) {
 				s->out->nr_unreadable += s->p->nr_descs - i;
+				s->out->nr_cut_off += s->p->nr_descs - i;
 				return;
 			}
 			s->out->nr_unreadable++;
@@ -94,6 +95,7 @@ static void first_pass(struct survey_state *s)
 		}
 		if (kdump_pages_check_desc(s->p, &d, NULL) != ST_OK) {
 			s->out->nr_unreadable++;
+			s->out->nr_cut_off += d.offset && !span_within(d.offset, d.size, s->p->src->size_bytes);
 			continue;
 		}
 		count_compression(s->out, d.flags);

@@ -10,20 +10,22 @@ import pathlib
 import re
 import shutil
 import subprocess
+import tarfile
 import tempfile
 from collections.abc import Iterable, Sequence
 
 import cpio
 from channel import HarnessError
-from debian import Kernel, locked
+from debian import Kernel
 
 HERE = pathlib.Path(__file__).resolve().parent
 GUEST = HERE / "guest"
 TREE = HERE.parents[1]
 
 # What the guest has beside busybox: kexec-tools and kmod because `innercore arm` calls them, util-linux's dmesg because
-# its text is what dmesg.txt is held against, and the means to make file systems.
-PROGRAMS = ("kexec", "kmod", "dmesg", "blkid", "mke2fs", "mkfs.vfat", "mkfs.xfs", "taskset")
+# its text is what dmesg.txt is held against, and the means to make file systems. dash, because Debian's busybox shell
+# runs its own applets whatever PATH says.
+PROGRAMS = ("dash", "kexec", "kmod", "dmesg", "blkid", "mke2fs", "mkfs.vfat", "mkfs.xfs", "taskset")
 KMOD_NAMES = ("depmod", "insmod", "lsmod", "modinfo", "modprobe", "rmmod")
 # What the first kernel needs before it sees its root disk.
 ROOT_MODULES = ("virtio_pci", "virtio_blk", "nvme", "ext4")
@@ -155,7 +157,9 @@ def _install(source: pathlib.Path, root: pathlib.Path, target: str, mode: int = 
     path.chmod(mode)
 
 
-def _populate(root: pathlib.Path, kernel: Kernel, innercore: pathlib.Path, load: pathlib.Path) -> None:
+def _populate(
+    root: pathlib.Path, kernel: Kernel, innercore: pathlib.Path, load: pathlib.Path, vmcopy: pathlib.Path
+) -> None:
     for name in ("dev", "etc", "mnt/target", "proc", "root", "run", "sys", "tmp", "usr/bin", "usr/sbin", "usr/lib", "var"):
         (root / name).mkdir(parents=True)
     for name in ("bin", "sbin", "lib"):
@@ -177,8 +181,11 @@ def _populate(root: pathlib.Path, kernel: Kernel, innercore: pathlib.Path, load:
     for name in KMOD_NAMES:
         (root / "usr/bin" / name).unlink(missing_ok=True)
         (root / "usr/sbin" / name).symlink_to("kmod")
+    (root / "usr/bin/sh").unlink()
+    (root / "usr/bin/sh").symlink_to("../sbin/dash")
     (root / "usr/sbin/mkfs.ext4").symlink_to("mke2fs")
     _install(innercore, root, "usr/sbin/innercore")
+    _install(vmcopy, root, "usr/libexec/vmcopy.cpio.gz", 0o644)
     _install(GUEST / "agent.sh", root, "usr/sbin/init")
     _install(GUEST / "load.sh", root, "usr/libexec/load.sh", 0o644)
     _install(load, root, "usr/libexec/load")
@@ -194,12 +201,16 @@ def _no_links_out(_folder: str, names: list[str]) -> set[str]:
     return {name for name in names if name in ("build", "source")}
 
 
-def root_disk(kernel: Kernel, innercore: pathlib.Path, output: pathlib.Path) -> pathlib.Path:
+def root_disk(
+    kernel: Kernel, innercore: pathlib.Path, output: pathlib.Path, real_init: pathlib.Path | None = None
+) -> pathlib.Path:
     """The first kernel's root file system: busybox, kexec-tools, kmod, the kernel with its modules, and innercore."""
     with tempfile.TemporaryDirectory(prefix="root-", dir=output.parent) as scratch:
         work = pathlib.Path(scratch)
         load = compile_static(GUEST / "load.c", work / "load")
-        _populate(work / "root", kernel, stripped(innercore, work), load)
+        program = stripped(innercore, work)
+        vmcopy = vmcopy_archive(kernel, real_init or program, work / "vmcopy.cpio.gz")
+        _populate(work / "root", kernel, program, load, vmcopy)
         partial = work / "disk"
         # root_owner and the file system's own default owner, so that it looks the same whoever runs the tests.
         run(["mke2fs", "-q", "-t", "ext4", "-L", "root", "-E", "root_owner=0:0,nodiscard", "-d", work / "root", partial, "640M"])
@@ -244,4 +255,13 @@ def extract(disk: pathlib.Path, fs_type: str, folder: pathlib.Path) -> pathlib.P
         run(["mcopy", "-s", "-n", "-i", disk, "::/*", folder])
     else:
         raise HarnessError(f"{fs_type} can only be read by a guest")
+    return folder
+
+
+def untar(archive: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
+    """A tar archive that a guest wrote onto a bare disk, unpacked into `folder`."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    with tarfile.open(archive, mode="r:") as tar:
+        tar.extractall(folder, members=[member for member in tar if member.isfile() or member.isdir()])
     return folder

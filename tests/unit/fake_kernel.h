@@ -3,8 +3,8 @@
 #define TESTS_UNIT_FAKE_KERNEL_H
 
 /*
- * A crashed x86_64 kernel in memory: RAM, hand-made page tables (4 levels, 4 KiB leaves), VMCOREINFO text. kmodel_open()
- * and everything above it run on it as on a dump. Include after cmocka.h.
+ * A crashed x86_64 kernel in memory: RAM, hand-made page tables (4 levels, 4 KiB leaves), VMCOREINFO text.
+ *kmodel_open() and everything above it run on it as on a dump. Include after cmocka.h.
  *
  *	struct fake_kernel *fk = fake_kernel_new(16 * MIB);
  *	uint64_t vaddr = fake_alloc(fk, bytes);		scattered page by page over RAM
@@ -46,7 +46,7 @@ struct fake_kernel {
 	struct {
 		uint64_t vaddr, paddr;
 		enum status status; /**< of a read; ST_OK normally */
-	} pages[FAKE_MAX_MAPPED];  /**< the test's own record of what is mapped: it does not walk tables to find out */
+	} pages[FAKE_MAX_MAPPED];   /**< the test's own record of what is mapped: it does not walk tables to find out */
 	size_t nr_pages;
 	char vi[65536];
 	size_t vi_len;

@@ -126,9 +126,10 @@ static void test_numbers(void **state)
 
 static void test_symbols_and_sizes_are_strict(void **state)
 {
-	struct vmcoreinfo *vi = parse("OSRELEASE=x\nSYMBOL(a)=FFFFffff81000000\nSYMBOL(b)=0xffffffff81000000\n"
-				      "SYMBOL(c)=10000000000000000\nSYMBOL(d)=\nSYMBOL(e)=-1\nSYMBOL(f)=12 \n"
-				      "SIZE(a)=18446744073709551615\nSIZE(b)=18446744073709551616\nSIZE(c)=a\nSIZE(d)=-1\n");
+	struct vmcoreinfo *vi =
+		parse("OSRELEASE=x\nSYMBOL(a)=FFFFffff81000000\nSYMBOL(b)=0xffffffff81000000\n"
+		      "SYMBOL(c)=10000000000000000\nSYMBOL(d)=\nSYMBOL(e)=-1\nSYMBOL(f)=12 \n"
+		      "SIZE(a)=18446744073709551615\nSIZE(b)=18446744073709551616\nSIZE(c)=a\nSIZE(d)=-1\n");
 	uint64_t v = 0;
 
 	assert_true(vmcoreinfo_symbol(vi, "a", &v));

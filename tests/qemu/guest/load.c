@@ -164,15 +164,22 @@ static void swapped(void)
 		*(volatile char *)(at + i);
 }
 
+/* The kernel kills whoever has the page; the page stays poisoned after it. */
 static void poisoned(void)
 {
-	char *at = map(4 * KIB, 0);
+	pid_t child = fork();
 
-	if (!at)
-		return;
-	fill(at, 4 * KIB, 8);
-	if (madvise(at, 4 * KIB, MADV_HWPOISON))
-		missing("hwpoison");
+	if (child == 0) {
+		char *at = map(4 * KIB, 0);
+
+		if (!at)
+			_exit(1);
+		fill(at, 4 * KIB, 8);
+		if (madvise(at, 4 * KIB, MADV_HWPOISON))
+			missing("hwpoison");
+		_exit(0);
+	}
+	waitpid(child, NULL, 0);
 }
 
 /* A file mapping with private copies beside clean and dirty shared pages. */

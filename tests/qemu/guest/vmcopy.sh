@@ -1,4 +1,4 @@
-#!/bin/busybox sh
+#!/harness/busybox sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Goes before the real /init of the capture kernel: the raw memory, read(2) by read(2) with no help from innercore, is
 # what innercore's dump is judged by. Then the real init takes over as PID 1 in the state that it expects: nothing mounted.

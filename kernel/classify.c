@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "capture/classify.h"
+#include "kernel/classify.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -148,6 +148,20 @@ static enum page_class classify_one(struct classifier *c, uint64_t pfn)
 		return PAGE_CLASS_UNKNOWN;
 	c->free_end_pfn = max_u64(c->free_end_pfn, pfn + block);
 	return PAGE_CLASS_FREE;
+}
+
+enum kernel_kind classifier_kernel_kind(struct classifier *c, uint64_t pfn)
+{
+	struct page_facts f, next;
+	uint64_t head_vaddr, head_pfn;
+	bool has_next;
+
+	if (!facts_in_batch(c, pfn, &f))
+		return KERNEL_KIND_OTHER;
+	if (page_is_tail(&f, &head_vaddr) &&
+	    !(memmap_pfn_of(c->mm, head_vaddr, &head_pfn) && facts_anywhere(c, head_pfn, &f, &next, &has_next)))
+		return KERNEL_KIND_OTHER;
+	return page_kernel_kind(&c->layout, &f);
 }
 
 void classifier_run(struct classifier *c, uint64_t start_pfn, uint64_t end_pfn, classify_fn fn, void *ctx)

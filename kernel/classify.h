@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef KERNEL_CLASSIFY_H
+#define KERNEL_CLASSIFY_H
+
+#include "kernel/memmap.h"
+#include "kernel/pageclass.h"
+
+/**
+ * Classify page frames in ascending order. Remembers across calls what one page says of others: a compound head of its
+ * tails, a free block of its pages.
+ */
+struct classifier;
+
+enum status classifier_open(struct kmodel *km, struct classifier **c, struct err *err) __must_check;
+void classifier_close(struct classifier *c);
+
+/** Told of runs of pages of one class, ascending and without gaps. */
+typedef void (*classify_fn)(void *ctx, uint64_t start_pfn, uint64_t end_pfn, enum page_class class);
+
+/** Pages that classifier_run() likes to be given at once: a multiple of this, aligned to it. */
+#define CLASSIFY_BATCH_PAGES 4096u
+
+/** Classify [@start_pfn, @end_pfn), at most CLASSIFY_BATCH_PAGES, ascending from call to call. */
+void classifier_run(struct classifier *c, uint64_t start_pfn, uint64_t end_pfn, classify_fn fn, void *ctx);
+
+/** Of a kernel page in the last batch that was run: its kind, a tail's being its head's. */
+enum kernel_kind classifier_kernel_kind(struct classifier *c, uint64_t pfn);
+
+/** Sections of RAM whose part of the memory map is missing. */
+uint64_t classifier_sections_missing(const struct classifier *c);
+
+#endif

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "kexec/cmdline.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/units.h"
+
+/* Dropped from the running kernel's command line; "*" takes any rest. */
+static const char *const dropped[] = {
+	/* the first kernel's own reservation and how it was loaded */
+	"crashkernel", "BOOT_IMAGE", "initrd", "initramfs*", "elfcorehdr", "kexec_*", "fadump",
+	/* its root and its user space */
+	"root", "rootflags", "rootfstype", "rootwait", "rootdelay", "ro", "rw", "init", "rdinit", "resume",
+	"resume_offset", "noresume", "hibernate", "systemd.*", "rd.*", "luks.*", "netroot", "nfsroot", "ip", "bootdev", "splash",
+	"plymouth.*", "vt.*", "logo.*", "ostree", "single", "emergency", "rescue", "fsck.*",
+	/* memory that the corner has not got */
+	"mem", "memmap", "hugepages", "hugepagesz", "default_hugepagesz", "hugetlb_cma", "hugetlb_free_vmemmap", "cma",
+	"log_buf_len", "swiotlb", "movablecore", "kernelcore", "movable_node", "memory_hotplug.*", "memhp_default_state",
+	"zswap.*", "transparent_hugepage", "kfence.*", "page_owner", "page_poison", "kmemleak", "slub_debug",
+	"slab_debug", "debug_pagealloc", "kasan*", "stack_depot*", "trace_*", "ftrace*", "ramoops.*",
+	/* CPUs that stay asleep */
+	"nr_cpus", "maxcpus", "possible_cpus", "isolcpus", "nohz_full", "rcu_nocbs", "irqaffinity", "numa", "numa_balancing",
+	"cgroup_disable",
+	/* what would end the capture where the first kernel wanted to end */
+	"panic", "oops", "panic_on_*", "softlockup_panic", "hardlockup_panic", "hung_task_panic", "nmi_watchdog",
+	"unknown_nmi_panic", "crash_kexec_post_notifiers", "panic_print", "pause_on_oops",
+	/* silence, when words are needed */
+	"quiet", "loglevel", "printk.*",
+};
+
+/*
+ * nr_cpus=1: the other CPUs still hold what they held at the crash. reset_devices, irqpoll: devices were not shut down.
+ * numa=off, cgroup_disable, transparent_hugepage, acpi_no_memhotplug, novmcoredd, nokaslr: memory is what is short.
+ * panic=10: a capture kernel that fails must not leave the machine standing.
+ */
+static const char added[] = "nr_cpus=1 reset_devices irqpoll panic=10 cgroup_disable=memory numa=off nokaslr "
+			    "acpi_no_memhotplug transparent_hugepage=never novmcoredd rdinit=/init";
+
+/* Parameter names treat "-" and "_" alike, as the kernel's parameq() does. */
+static bool same_char(char a, char b)
+{
+	return (a == '-' ? '_' : a) == (b == '-' ? '_' : b);
+}
+
+/* @pattern: a name, perhaps with "*" at its end, of @pattern_len. */
+static bool name_matches(const char *name, size_t len, const char *pattern, size_t pattern_len)
+{
+	bool open = pattern_len && pattern[pattern_len - 1] == '*';
+
+	if (open)
+		pattern_len--;
+	if (open ? len < pattern_len : len != pattern_len)
+		return false;
+	for (size_t i = 0; i < pattern_len; i++)
+		if (!same_char(name[i], pattern[i]))
+			return false;
+	return true;
+}
+
+static bool is_dropped(const char *name, size_t len, const char *remove)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(dropped); i++)
+		if (name_matches(name, len, dropped[i], strlen(dropped[i])))
+			return true;
+	for (const char *p = remove; *p; p += strcspn(p, " \t,")) {
+		p += strspn(p, " \t,");
+		if (*p && name_matches(name, len, p, strcspn(p, " \t,")))
+			return true;
+	}
+	return false;
+}
+
+/* Length of the parameter at @s; blanks in double quotes belong to it. */
+static size_t parameter_length(const char *s)
+{
+	bool quoted = false;
+	size_t n = 0;
+
+	for (; s[n] && s[n] != '\n' && (quoted || (s[n] != ' ' && s[n] != '\t')); n++)
+		if (s[n] == '"')
+			quoted = !quoted;
+	return n;
+}
+
+static bool append_word(char *buf, size_t len, size_t *used, const char *word, size_t word_len)
+{
+	int n;
+
+	if (!word_len)
+		return true;
+	n = snprintf(buf + *used, len - *used, "%s%.*s", *used ? " " : "", (int)word_len, word);
+	if (n < 0 || (size_t)n >= len - *used)
+		return false;
+	*used += (size_t)n;
+	return true;
+}
+
+enum status cmdline_build(const char *running, const char *remove, const char *append, char *buf, size_t len,
+			  struct err *err)
+{
+	bool fits = true;
+	size_t used = 0;
+
+	buf[0] = '\0';
+	for (const char *s = running + strspn(running, " \t\n"); *s && fits; s += strspn(s, " \t\n")) {
+		size_t n = parameter_length(s), name_len = 0;
+
+		/* What follows "--" is for the first kernel's init. */
+		if (n == 2 && s[0] == '-' && s[1] == '-')
+			break;
+		while (name_len < n && s[name_len] != '=')
+			name_len++;
+		if (!is_dropped(s, name_len, remove))
+			fits = append_word(buf, len, &used, s, n);
+		s += n;
+	}
+	fits = fits && append_word(buf, len, &used, added, sizeof(added) - 1);
+	fits = fits && append_word(buf, len, &used, append, strlen(append));
+	if (!fits)
+		return err_set(err, ST_USAGE,
+			       "the capture kernel's command line is longer than %zu characters: name parameters to leave out "
+			       "in cmdline_remove",
+			       len - 1);
+	return ST_OK;
+}

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The crashes that the tests look at. Each is run once; the tests share what it left."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Callable
+
+import cycle
+import debian
+import image
+
+# Which Debian kernel stands for which version; KERNEL= in the environment takes the place of both.
+VERSIONS = {"6.1": "bookworm-cloud", "6.12": "bookworm-backports-cloud"}
+FIRMWARES = ("ovmf", "seabios")
+MATRIX = tuple(f"{firmware}-{version}" for version in VERSIONS for firmware in FIRMWARES)
+# Enough that files of a hundred sorts are in the page cache, and yet quick under emulation.
+LOAD_MIB = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Bench:
+    """What all crashes of one run share."""
+
+    images: cycle.Images
+    folder: pathlib.Path
+
+    def run(self, plan: cycle.Plan) -> cycle.Result:
+        """A crash without anything special between its stages."""
+        return cycle.run(plan, self.images, self.folder / plan.name)
+
+
+def kernel(version: str) -> debian.Kernel:
+    """The kernel that stands for `version`, with debug symbols for the judges."""
+    return debian.kernel_from_environment() or debian.kernel(VERSIONS[version], debug=True)
+
+
+def matrix_crash(name: str) -> Callable[[Bench], cycle.Result]:
+    """A loaded guest; the raw memory comes along. Both paging depths and both CPUs get their turn."""
+    firmware, version = name.split("-")
+
+    def run(bench: Bench) -> cycle.Result:
+        plan = cycle.Plan(
+            name=name,
+            kernel=kernel(version),
+            firmware=firmware,
+            cpu="max" if firmware == "ovmf" else "qemu64",
+            load_mib=LOAD_MIB,
+            raw_copy=True,
+            panic_cpu=1 if version == "6.1" else 0,
+        )
+        return bench.run(plan)
+
+    return run
+
+
+def small_reservation(bench: Bench) -> cycle.Result:
+    """What `make demo` shows, with as little memory as the capture kernel can do with."""
+    return bench.run(cycle.Plan("small-reservation", kernel("6.1"), crashkernel="96M"))
+
+
+def xfs(bench: Bench) -> cycle.Result:
+    """The target is xfs, the guest comes back after the capture."""
+    return bench.run(cycle.Plan("xfs", kernel("6.12"), firmware="seabios", fs_type="xfs"))
+
+
+def vfat(bench: Bench) -> cycle.Result:
+    """The target is vfat, found by device, and the machine is switched off in the end."""
+    config = (("target", "/dev/vdb"), ("final_action", "poweroff"), ("compression", "zlib"))
+    return bench.run(cycle.Plan("vfat", kernel("6.1"), firmware="seabios", fs_type="vfat", config=config))
+
+
+def no_target(bench: Bench) -> cycle.Result:
+    """The target was there when innercore armed, and is gone when it is needed."""
+    config = (("target", f"UUID={image.UUID}"), ("target_wait_seconds", "3"))
+    plan = cycle.Plan("no-target", kernel("6.1"), firmware="seabios", config=config)
+    with cycle.Crash(plan, bench.images, bench.folder / plan.name) as crash:
+        crash.boot()
+        crash.arm()
+        crash.guest.check("dd if=/dev/zero of=/dev/disk/by-serial/target bs=1M count=1 conv=notrunc && sync")
+        crash.panic()
+        crash.capture()
+        crash.guest.kill()
+        crash.result.crash_console = crash.crash_console()
+        return crash.result
+
+
+def power_cut(bench: Bench) -> cycle.Result:
+    """QEMU is killed while the dump is written; unfiltered on a slow disk that takes minutes."""
+    config = (("dump_level", "0"), ("compression", "none"))
+    plan = cycle.Plan(
+        "power-cut", kernel("6.12"), firmware="seabios", config=config, target_write_bytes_per_second=8 << 20
+    )
+    with cycle.Crash(plan, bench.images, bench.folder / plan.name) as crash:
+        crash.boot()
+        crash.arm()
+        crash.panic()
+        crash.guest.wait_console(WRITING, cycle.CAPTURE_SECONDS)
+        crash.guest.kill()
+        return crash.collect()
+
+
+# What innercore's init says on the console once pages of the dump are on their way.
+WRITING = r"\b[0-9]+% \S+ eta "
+
+CRASHES: dict[str, Callable[[Bench], cycle.Result]] = {name: matrix_crash(name) for name in MATRIX}
+CRASHES.update(
+    {
+        "small-reservation": small_reservation,
+        "xfs": xfs,
+        "vfat": vfat,
+        "no-target": no_target,
+        "power-cut": power_cut,
+    }
+)

@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One whole crash: boot, arm, load, panic, capture, and what that left behind, brought to the host."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+import struct
+import threading
+import time
+from typing import Any
+
+import image
+from channel import HarnessError
+from debian import Kernel
+from guest import Disk, Guest, Machine
+
+CONFIG = "/etc/innercore.conf"
+LOAD_SECONDS = 180
+ARM_SECONDS = 120
+CAPTURE_SECONDS = 300
+# The balloon takes this much away from the guest: offline pages.
+BALLOON_MIB = 32
+RAW_COPY_RESERVATION = "192M"
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What kind of crash."""
+
+    name: str
+    kernel: Kernel
+    firmware: str = "ovmf"
+    fs_type: str = "ext4"
+    crashkernel: str = "128M"
+    memory_mib: int = 1024
+    cpu: str = "max"
+    load_mib: int = 0  # read so much into the page cache and make every kind of page; 0: an idle guest
+    raw_copy: bool = False  # bring the whole /proc/vmcore to the host too
+    panic_cpu: int | None = None
+    config: tuple[tuple[str, str], ...] = ()  # on top of default_config()
+    target_write_bytes_per_second: int = 0
+
+
+@dataclasses.dataclass
+class Result:
+    """What a crash left. Paths are None where the plan did not ask for them."""
+
+    plan: Plan
+    folder: pathlib.Path
+    console: str = ""
+    crash_console: str = ""  # from the panic on
+    dmesg_before: str = ""
+    vmcore: pathlib.Path | None = None
+    target: pathlib.Path | None = None  # the target file system's contents
+    seconds: dict[str, float] = dataclasses.field(default_factory=dict)
+    facts: dict[str, str] = dataclasses.field(default_factory=dict)  # what the guest said of itself before the crash
+
+    @property
+    def dump_folder(self) -> pathlib.Path:
+        """The one folder that the capture made."""
+        assert self.target is not None
+        folders = [path for path in sorted((self.target / "dumps").glob("*Z-*")) if path.is_dir()]
+        if len(folders) != 1:
+            listed = sorted(str(path.relative_to(self.target)) for path in self.target.rglob("*"))
+            raise HarnessError(f"expected one dump on the target, found {len(folders)}: {listed}\n{self.crash_console}")
+        return folders[0]
+
+    @property
+    def dump(self) -> pathlib.Path:
+        """The KDUMP file."""
+        return self.dump_folder / "inner.kdump"
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """status.json."""
+        return json.loads((self.dump_folder / "status.json").read_text(encoding="utf-8"))
+
+
+class Images:
+    """Root disks and first initramfs images: one of each per kernel, shared by all crashes of a run."""
+
+    def __init__(self, folder: pathlib.Path, innercore: pathlib.Path):
+        self.folder = folder
+        self.innercore = innercore
+        self._lock = threading.Lock()
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def root(self, kernel: Kernel) -> pathlib.Path:
+        """The root disk; guests take it as a snapshot."""
+        path = self.folder / f"root-{kernel.release}.img"
+        with self._lock:
+            return path if path.exists() else image.root_disk(kernel, self.innercore, path)
+
+    def initramfs(self, kernel: Kernel) -> pathlib.Path:
+        """What the first kernel boots from."""
+        path = self.folder / f"first-{kernel.release}.cpio"
+        with self._lock:
+            return path if path.exists() else image.first_initramfs(kernel, path)
+
+
+def default_config(plan: Plan) -> dict[str, str]:
+    """The guest's innercore.conf before the plan's own changes."""
+    label = image.VFAT_LABEL if plan.fs_type == "vfat" else image.LABEL
+    config = {
+        "target": f"LABEL={label}",
+        "path": "/dumps",
+        "dump_level": "31",
+        "compression": "zstd",
+        "keep": "3",
+        "final_action": "reboot",
+    }
+    config.update(dict(plan.config))
+    return config
+
+
+class Crash:
+    """The stages of one crash, so that a test can do something else between them. A context manager."""
+
+    def __init__(self, plan: Plan, images: Images, folder: pathlib.Path):
+        self.plan = plan
+        self.result = Result(plan, folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.target_disk = image.target_disk(folder / "target.img", plan.fs_type)
+        disks = [Disk(images.root(plan.kernel), "root", snapshot=True)]
+        disks.append(Disk(self.target_disk, "target", write_bytes_per_second=plan.target_write_bytes_per_second))
+        self.raw_disk: pathlib.Path | None = None
+        if plan.raw_copy or plan.fs_type == "xfs":
+            self.raw_disk = image.blank_disk(folder / "raw.img", plan.memory_mib + 64)
+            disks.append(Disk(self.raw_disk, "rawcopy"))
+        machine = Machine(
+            kernel=plan.kernel,
+            initrd=images.initramfs(plan.kernel),
+            disks=tuple(disks),
+            firmware=plan.firmware,
+            memory_mib=plan.memory_mib,
+            cpu=plan.cpu,
+            crashkernel=RAW_COPY_RESERVATION if plan.raw_copy else plan.crashkernel,
+            # The host cannot read xfs without mounting it, so the guest comes back and copies it out.
+            reboot=plan.fs_type == "xfs",
+        )
+        self.guest = Guest(machine, folder)
+        self._stage_began = time.monotonic()
+        self._panic_at = 0
+
+    def __enter__(self) -> Crash:
+        self._stage_began = time.monotonic()
+        self.guest.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.guest.__exit__(*error)
+
+    def _stage_done(self, name: str) -> None:
+        now = time.monotonic()
+        self.result.seconds[name] = now - self._stage_began
+        self._stage_began = now
+
+    def boot(self) -> None:
+        """Until the first kernel's agent listens, with the configuration in place."""
+        self.guest.wait_ready()
+        text = "".join(f"{key} = {value}\n" for key, value in default_config(self.plan).items())
+        self.guest.put(CONFIG, text.encode())
+        self._stage_done("boot")
+
+    def load(self) -> None:
+        """Make pages of every class."""
+        if not self.plan.load_mib:
+            return
+        self.result.facts["load"] = self.guest.check(
+            f"LOAD_FILES={self.plan.load_mib}\n. /usr/libexec/load.sh", LOAD_SECONDS
+        )
+        self.guest.qmp.execute("balloon", value=(self.plan.memory_mib - BALLOON_MIB) << 20)
+        self._stage_done("load")
+
+    def arm(self) -> None:
+        """`innercore arm`; with the raw copier in front of innercore's own init if asked."""
+        if self.plan.raw_copy:
+            self.result.facts["arm"] = self.guest.check(
+                "set -e\n"
+                "innercore mkinitramfs -o /run/capture.img\n"
+                "cat /run/capture.img /usr/libexec/vmcopy.cpio.gz >/run/raw.img\n"
+                "innercore arm --initramfs /run/raw.img\n",
+                ARM_SECONDS,
+            )
+        else:
+            self.result.facts["arm"] = self.guest.check("innercore arm", ARM_SECONDS)
+        loaded = self.guest.check("cat /sys/kernel/kexec_crash_loaded").strip()
+        if loaded != "1":
+            raise HarnessError(f"innercore arm succeeded, yet no capture kernel is loaded: {self.result.facts['arm']}")
+        self._stage_done("arm")
+
+    def panic(self) -> None:
+        """Note what dmesg says at last, and crash."""
+        self.result.facts["iomem"] = self.guest.check("cat /proc/iomem")
+        self.result.facts["release"] = self.guest.check("uname -r").strip()
+        self.guest.check("echo 1 >/proc/sys/kernel/sysrq")
+        self.result.facts["status"] = self.guest.check("innercore status")
+        self.result.facts["status_json"] = self.guest.check("innercore status --json")
+        self.result.facts["dmesg_raw"] = self.guest.check("dmesg --raw")
+        self.result.dmesg_before = self.guest.check("dmesg --color=never")
+        self._panic_at = self.guest.console.size()
+        self.guest.panic(self.plan.panic_cpu)
+
+    def crash_console(self) -> str:
+        """What the console has said since the panic."""
+        return self.guest.console.since(self._panic_at).decode(errors="replace").replace("\r", "")
+
+    def capture(self) -> None:
+        """Until the capture kernel has saved and reset the machine (on xfs: and the guest is back)."""
+        if self.plan.fs_type == "xfs":
+            self.guest.wait_ready(CAPTURE_SECONDS)
+            self._stage_done("capture")
+            by_serial = "/dev/disk/by-serial"
+            self.guest.check(
+                "set -e\nmodprobe xfs\n"
+                f"mount -t xfs {by_serial}/target /mnt/target\n"
+                f"tar -c -f {by_serial}/rawcopy -C /mnt/target .\numount /mnt/target\nsync\n",
+                120,
+            )
+            self._stage_done("copy out")
+            self.guest.send("poweroff -f")
+            self.guest.wait_end(60, "powering off")
+        else:
+            event = self.guest.wait_end(CAPTURE_SECONDS, "capturing")
+            self.result.facts["end"] = event["data"]["reason"]
+            self._stage_done("capture")
+
+    def collect(self) -> Result:
+        """Bring everything to the host."""
+        self.guest.kill()
+        result = self.result
+        result.console = self.guest.console.since().decode(errors="replace").replace("\r", "")
+        result.crash_console = self.crash_console()
+        result.target = result.folder / "target"
+        if self.plan.fs_type == "xfs":
+            assert self.raw_disk is not None
+            image.untar(self.raw_disk, result.target)
+            self.raw_disk.unlink()
+        else:
+            image.extract(self.target_disk, self.plan.fs_type, result.target)
+        if self.plan.raw_copy:
+            assert self.raw_disk is not None
+            result.vmcore = result.folder / "vmcore"
+            os.truncate(self.raw_disk, vmcore_bytes(self.raw_disk))
+            self.raw_disk.rename(result.vmcore)
+        self.target_disk.unlink()
+        self._stage_done("collect")
+        return result
+
+
+def vmcore_bytes(path: pathlib.Path) -> int:
+    """How long the ELF core at the start of `path` is: /proc/vmcore pads each part to whole pages."""
+    with open(path, "rb") as handle:
+        head = handle.read(64)
+        if head[:6] != b"\x7fELF\x02\x01":
+            raise HarnessError(f"{path}: no ELF core was copied there")
+        (offset,) = struct.unpack_from("<Q", head, 32)
+        entry_bytes, count = struct.unpack_from("<HH", head, 54)
+        handle.seek(offset)
+        table = handle.read(entry_bytes * count)
+    end = 0
+    for position in range(0, len(table), entry_bytes):
+        (file_offset,) = struct.unpack_from("<Q", table, position + 8)
+        (file_bytes,) = struct.unpack_from("<Q", table, position + 32)
+        end = max(end, file_offset + file_bytes)
+    return (end + 4095) & ~4095
+
+
+def run(plan: Plan, images: Images, folder: pathlib.Path) -> Result:
+    """All stages, one after the other."""
+    with Crash(plan, images, folder) as crash:
+        crash.boot()
+        crash.load()
+        crash.arm()
+        crash.panic()
+        crash.capture()
+        return crash.collect()

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* The windows are for /proc/vmcore only: the tests switch them on behind the back of a second copy of the module. */
+#define rsource_file_open windowed_open
+#include "formats/io/rsource_file.c"
+#undef rsource_file_open
+enum status rsource_file_open(const char *path, struct rsource **src, struct err *err);
+
+#define PAGE 4096u
+
+static char dir[64];
+static char path[128];
+
+static int make_folder(void **state)
+{
+	snprintf(dir, sizeof(dir), "/tmp/innercore-rsource-XXXXXX");
+	if (!mkdtemp(dir))
+		return -1;
+	snprintf(path, sizeof(path), "%s/file", dir);
+	return 0;
+}
+
+static int remove_folder(void **state)
+{
+	char cmd[128];
+
+	snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
+	return system(cmd);
+}
+
+static uint8_t byte_at(uint64_t off)
+{
+	return (uint8_t)(off * 7 + (off >> 12) * 13 + (off >> 20));
+}
+
+static void make_file(uint64_t len)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	for (uint64_t i = 0; i < len; i++)
+		putc(byte_at(i), f);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void assert_bytes(const uint8_t *buf, uint64_t off, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (buf[i] != byte_at(off + i))
+			fail_msg("byte %llu is 0x%02x, not 0x%02x", (unsigned long long)(off + i), buf[i], byte_at(off + i));
+}
+
+static void file_is_read_up_to_its_end(void **state)
+{
+	struct rsource *src;
+	struct err err = { 0 };
+	uint8_t buf[300];
+	size_t got;
+
+	make_file(1000);
+	assert_int_equal(rsource_file_open(path, &src, &err), ST_OK);
+	assert_int_equal(src->size_bytes, 1000);
+	assert_int_equal(rsource_read(src, 17, buf, 300, &err), ST_OK);
+	assert_bytes(buf, 17, 300);
+	assert_int_equal(rsource_read_some(src, 900, buf, 300, &got, &err), ST_OK);
+	assert_int_equal(got, 100);
+	assert_bytes(buf, 900, 100);
+	assert_int_equal(rsource_read_some(src, 1000, buf, 300, &got, &err), ST_OK);
+	assert_int_equal(got, 0);
+	assert_int_equal(rsource_read_some(src, UINT64_MAX, buf, 300, &got, &err), ST_OK);
+	assert_int_equal(got, 0);
+	assert_int_equal(rsource_read(src, 900, buf, 101, &err), ST_BAD_INPUT);
+	assert_non_null(strstr(err.text, "ends too early"));
+	assert_int_equal(rsource_read(src, UINT64_MAX - 3, buf, 4, &err), ST_BAD_INPUT);
+	rsource_close(src);
+}
+
+static void file_that_shrinks_ends_early(void **state)
+{
+	struct rsource *src;
+	struct err err;
+	uint8_t buf[300];
+	size_t got;
+
+	make_file(1000);
+	assert_int_equal(rsource_file_open(path, &src, &err), ST_OK);
+	assert_int_equal(truncate(path, 500), 0);
+	assert_int_equal(rsource_read_some(src, 400, buf, 300, &got, &err), ST_OK);
+	assert_int_equal(got, 100);
+	assert_int_equal(rsource_read(src, 400, buf, 300, &err), ST_BAD_INPUT);
+	rsource_close(src);
+}
+
+static void what_is_no_dump_file_is_named(void **state)
+{
+	struct rsource *src;
+	struct err err;
+
+	assert_int_equal(rsource_file_open(path, &src, &err), ST_NOT_FOUND);
+	assert_non_null(strstr(err.text, path));
+	assert_int_equal(rsource_file_open(dir, &src, &err), ST_BAD_INPUT);
+	assert_non_null(strstr(err.text, "is a directory"));
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(rsource_file_open(path, &src, &err), ST_BAD_INPUT);
+	assert_non_null(strstr(err.text, "not a regular file"));
+	unlink(path);
+	make_file(0);
+	assert_int_equal(rsource_file_open(path, &src, &err), ST_BAD_INPUT);
+	assert_non_null(strstr(err.text, "is empty"));
+	assert_int_equal(rsource_file_open("/dev/null", &src, &err), ST_BAD_INPUT);
+}
+
+static void memory_is_a_source(void **state)
+{
+	static const char text[] = "0123456789";
+	struct rsource *src;
+	struct err err;
+	struct range run;
+	char buf[16];
+	size_t got;
+
+	assert_int_equal(rsource_mem_open(text, 10, "text", &src, &err), ST_OK);
+	assert_int_equal(rsource_read_some(src, 8, buf, sizeof(buf), &got, &err), ST_OK);
+	assert_int_equal(got, 2);
+	assert_memory_equal(buf, "89", 2);
+	assert_int_equal(rsource_read_some(src, 11, buf, sizeof(buf), &got, &err), ST_OK);
+	assert_int_equal(got, 0);
+	run = rsource_next_data(src, 3);
+	assert_int_equal(run.start, 3);
+	assert_int_equal(run.end, 10);
+	run = rsource_next_data(src, 30);
+	assert_true(run.start == run.end);
+	rsource_close(src);
+	rsource_close(NULL);
+}
+
+static struct rsource *open_windowed(void)
+{
+	struct rsource *src;
+	struct err err = { 0 };
+
+	if (windowed_open(path, &src, &err) != ST_OK)
+		fail_msg("%s", err.text);
+	((struct file_source *)src)->use_windows = true;
+	signal(SIGBUS, SIG_DFL); /* a sanitizer may have one */
+	catch_sigbus();
+	return src;
+}
+
+static void windows_show_what_the_file_holds(void **state)
+{
+	static const uint64_t places[] = { 0, 4 * MIB - 5, 9 * MIB - 1, 8 * MIB - PAGE, 100, 4 * MIB, 8 * MIB - 1, 3 * MIB };
+	_cleanup_free_ uint8_t *buf = malloc(2 * MIB);
+	struct rsource *src;
+	struct err err = { 0 };
+	size_t got;
+
+	make_file(9 * MIB + 77);
+	src = open_windowed();
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		uint64_t left = 9 * MIB + 77 - places[i];
+
+		assert_int_equal(rsource_read_some(src, places[i], buf, 2 * MIB, &got, &err), ST_OK);
+		assert_int_equal(got, min_u64(left, 2 * MIB));
+		assert_bytes(buf, places[i], got);
+	}
+	rsource_close(src);
+}
+
+/* What a machine check does in /proc/vmcore: the mapping is there and a page of it faults. */
+static void fault_in_a_window_delivers_what_lies_before_it(void **state)
+{
+	uint8_t buf[8 * PAGE];
+	struct rsource *src;
+	struct err err = { 0 };
+	size_t got;
+
+	make_file(8 * PAGE);
+	src = open_windowed();
+	assert_int_equal(rsource_read(src, 0, buf, sizeof(buf), &err), ST_OK);
+	assert_int_equal(truncate(path, 3 * PAGE), 0);
+	assert_int_equal(rsource_read_some(src, 100, buf, sizeof(buf) - 100, &got, &err), ST_IO);
+	assert_int_equal(got, 3 * PAGE - 100);
+	assert_bytes(buf, 100, got);
+	assert_non_null(strstr(err.text, "memory error"));
+	/* And the process lives on. */
+	assert_int_equal(rsource_read(src, PAGE, buf, PAGE, &err), ST_OK);
+	assert_bytes(buf, PAGE, PAGE);
+	assert_int_equal(rsource_read_some(src, 5 * PAGE, buf, PAGE, &got, &err), ST_IO);
+	assert_int_equal(got, 0);
+	rsource_close(src);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(file_is_read_up_to_its_end, make_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(file_that_shrinks_ends_early, make_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(what_is_no_dump_file_is_named, make_folder, remove_folder),
+		cmocka_unit_test(memory_is_a_source),
+		cmocka_unit_test_setup_teardown(windows_show_what_the_file_holds, make_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(fault_in_a_window_delivers_what_lies_before_it, make_folder, remove_folder),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
