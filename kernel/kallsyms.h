@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef KERNEL_KALLSYMS_H
+#define KERNEL_KALLSYMS_H
+
+#include "kernel/kmodel.h"
+
+/** A symbol to look for, and where it was found. */
+struct kallsyms_symbol {
+	const char *name;
+	bool found;
+	uint64_t vaddr;
+};
+
+/**
+ * Look up the @nr symbols of @wanted in the crashed kernel's own symbol table, in one pass over it. VMCOREINFO tells where
+ * the table is since Linux 6.0 (commit 5fd8fea935a1 ("vmcoreinfo: include kallsyms symbols")). How its offsets are to be
+ * read has changed more than once, so each known scheme is tried until the table's _stext is SYMBOL(_stext).
+ * ST_NOT_FOUND: VMCOREINFO does not tell. ST_BAD_INPUT: the table makes no sense. A symbol that is not there is no error.
+ */
+enum status kallsyms_lookup(struct kmodel *km, struct kallsyms_symbol *wanted, size_t nr, struct err *err) __must_check;
+
+#endif

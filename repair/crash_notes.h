@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef REPAIR_CRASH_NOTES_H
+#define REPAIR_CRASH_NOTES_H
+
+#include "kernel/kmodel.h"
+
+/**
+ * The registers that the guest itself saved at the crash: one ELF note per CPU in its memory (crash_notes, a per-CPU
+ * pointer that kallsyms finds). Appends each note that is sane (NT_PRSTATUS, name, size, instruction and stack pointer in
+ * the kernel) to *@blob, which is grown with realloc(). *@nr_cpus counts them; 0 where the guest saved none: it never came
+ * to crash_save_cpu(). Only x86_64.
+ */
+enum status crash_notes_append(struct kmodel *km, uint8_t **blob, size_t *len, unsigned *nr_cpus, struct err *err)
+	__must_check;
+
+#endif
