@@ -34,12 +34,16 @@ static void set_vmcoreinfo(struct fake_kernel *fk, const char *phys_base, int l5
 	fk->pm.vmcoreinfo_len_bytes = fk->vi_len;
 }
 
-static char *decimal(int64_t v)
-{
-	static char buf[32];
+struct text {
+	char s[32];
+};
 
-	snprintf(buf, sizeof(buf), "%lld", (long long)v);
-	return buf;
+static struct text decimal(int64_t v)
+{
+	struct text t;
+
+	snprintf(t.s, sizeof(t.s), "%lld", (long long)v);
+	return t;
 }
 
 static uint8_t *entry_at(struct fake_kernel *fk, uint64_t table, uint64_t index)
@@ -75,7 +79,7 @@ static struct fake_kernel *new_kernel(unsigned levels, uint64_t extra)
 
 	memset(fk->ram + fk->pgd_paddr, 0, 4096);
 	enter(fk, levels, FAKE_STEXT, 2, FAKE_STEXT_PADDR | PRESENT | LARGE, extra);
-	set_vmcoreinfo(fk, decimal(FAKE_PHYS_BASE), levels == 5, extra ? decimal((int64_t)extra) : NULL);
+	set_vmcoreinfo(fk, decimal(FAKE_PHYS_BASE).s, levels == 5, extra ? decimal((int64_t)extra).s : NULL);
 	return fk;
 }
 
@@ -314,8 +318,7 @@ static void wrong_phys_base_gives_way_to_the_next_source(void **state)
 
 	assert_int_equal(try_open(fk, &source, &err), ST_OK);
 	assert_int_equal(source, PHYS_BASE_VMCOREINFO);
-	/* A table page that maps the image elsewhere: right address of the root, wrong address of the image. */
-	set_vmcoreinfo(fk, "0", 0, NULL);
+	set_vmcoreinfo(fk, "0", 0, NULL); /* QEMU's, of a guest that moved */
 	assert_int_equal(try_open(fk, &source, &err), ST_NO_DATA);
 	assert_non_null(strstr(err.text, "page table"));
 	fk->pm.has_header_phys_base = true;
@@ -373,7 +376,7 @@ static void hostile_vmcoreinfo_is_refused(void **state)
 	assert_int_equal(try_open(fk, &source, &err), ST_BAD_INPUT);
 	fk->vi_len = 0;
 	fake_vi_add(fk, "OSRELEASE=x");
-	fake_vi_add(fk, "NUMBER(phys_base)=%s", decimal(FAKE_PHYS_BASE));
+	fake_vi_add(fk, "NUMBER(phys_base)=%s", decimal(FAKE_PHYS_BASE).s);
 	fk->pm.vmcoreinfo_len_bytes = fk->vi_len;
 	assert_int_equal(try_open(fk, &source, &err), ST_BAD_INPUT);
 	assert_non_null(strstr(err.text, "init_top_pgt"));
