@@ -33,8 +33,10 @@ static void print_report(const struct repair_report *r, const char *dest)
 		printf("  phys_base %" PRId64 "\n", r->phys_base);
 	if (r->nr_guest_cpus)
 		printf("  registers of %u CPUs as the guest saved them\n", r->nr_guest_cpus);
-	else
+	else if (r->proved)
 		printf("  registers as the hypervisor saw them: %s\n", r->why_no_guest_registers);
+	if (!r->proved)
+		puts("  the page tables that would prove phys_base are not in what was saved");
 	if (r->trimmed)
 		printf("  max_mapnr cut to System RAM: %" PRIu64 " (was %" PRIu64 ")\n", r->max_mapnr, r->old_max_mapnr);
 	if (r->pages_unreadable)

@@ -50,6 +50,12 @@ static enum status find_kernel(struct job *j, struct err *err)
 	j->report->vmcoreinfo_from = "the dump itself";
 	if (kmodel_open(j->pm, &j->km, NULL) == ST_OK)
 		return ST_OK;
+	/*
+	 * A partial dump may lack the very page tables that prove its VMCOREINFO. Its writer, the guest itself, took that from
+	 * /proc/vmcore together with utsname; a hypervisor, which guesses, writes neither.
+	 */
+	if (j->pm->vmcoreinfo && j->pm->uts.release[0])
+		return ST_OK;
 	j->report->vmcoreinfo_from = "guest memory";
 	return find_vmcoreinfo(j->pm, &j->km, &j->found_text, err);
 }
@@ -115,6 +121,8 @@ static enum status compose_notes(struct job *j, struct err *err)
 	struct note_copy copy = { .j = j, .err = err };
 	struct err why = { 0 };
 
+	if (!j->km)
+		return append(j, j->pm->notes, j->pm->notes_len_bytes, err);
 	if (crash_notes_append(j->km, &j->notes, &j->notes_len, &r->nr_guest_cpus, &why) != ST_OK)
 		snprintf(r->why_no_guest_registers, sizeof(r->why_no_guest_registers), "%.150s", why.text);
 	else if (!r->nr_guest_cpus)
@@ -132,7 +140,7 @@ static uint64_t end_of_ram(struct job *j)
 	struct iomem io;
 	uint64_t end = 0;
 
-	if (iomem_init(&io, j->km, NULL) != ST_OK)
+	if (!j->km || iomem_init(&io, j->km, NULL) != ST_OK)
 		return 0;
 	for (size_t i = 0; i < io.nr_regions; i++)
 		if (!strcmp(io.regions[i].name, "System RAM"))
@@ -221,8 +229,10 @@ static enum status open_source(struct job *j, struct err *err)
 	st = find_kernel(j, err);
 	if (st != ST_OK)
 		return err_wrap(err, st, "%s", j->config->source);
-	j->report->phys_base = j->km->phys_base;
-	snprintf(j->report->release, sizeof(j->report->release), "%s", vmcoreinfo_string(j->km->vi, "OSRELEASE"));
+	j->report->proved = j->km != NULL;
+	j->report->phys_base = j->km ? j->km->phys_base : j->pm->header_phys_base;
+	snprintf(j->report->release, sizeof(j->report->release), "%s",
+		 j->km ? vmcoreinfo_string(j->km->vi, "OSRELEASE") : j->pm->uts.release);
 	return ST_OK;
 }
 
@@ -252,8 +262,8 @@ int repair_exit_code(const struct repair_report *report)
 
 json_t *repair_report_json(const struct repair_report *r)
 {
-	return json_pack("{s:b, s:s, s:s, s:I, s:o, s:i, s:s, s:b, s:I, s:I, s:I, s:I, s:I}", "complete", r->complete,
-			 "vmcoreinfo_from", r->vmcoreinfo_from, "release", r->release, "phys_base", (json_int_t)r->phys_base,
+	return json_pack("{s:b, s:b, s:s, s:s, s:I, s:o, s:i, s:s, s:b, s:I, s:I, s:I, s:I, s:I}", "complete", r->complete,
+			 "proved", r->proved, "vmcoreinfo_from", r->vmcoreinfo_from, "release", r->release, "phys_base", (json_int_t)r->phys_base,
 			 "old_phys_base",
 			 r->header_phys_base_known ? json_integer((json_int_t)r->header_phys_base) : json_null(),
 			 "guest_cpus", (int)r->nr_guest_cpus, "why_no_guest_registers", r->why_no_guest_registers, "trimmed",

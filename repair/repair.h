@@ -20,6 +20,7 @@ struct repair_config {
 };
 
 struct repair_report {
+	bool proved;		     /**< the kernel's page tables agree with VMCOREINFO (a partial dump may lack them) */
 	const char *vmcoreinfo_from; /**< "the dump itself", "the inner dump", "guest memory" */
 	bool header_phys_base_known;
 	int64_t header_phys_base;    /**< what the source's header said */
@@ -37,7 +38,8 @@ struct repair_report {
 /**
  * Write @config->source once more, as a KDUMP that crash, drgn, libkdumpfile and makedumpfile open without guessing: true
  * phys_base (proved by the kernel's own page tables), full utsname, VMCOREINFO in both places, max_mapnr trimmed to System
- * RAM, and the registers that the guest saved at the crash in front of what the hypervisor saw later.
+ * RAM, and the registers that the guest saved at the crash in front of what the hypervisor saw later. A partial dump of the guest's
+ * own comes out whole, with its lost pages as holes.
  */
 enum status repair_run(const struct repair_config *config, struct repair_report *report, struct err *err) __must_check;
 

@@ -202,12 +202,13 @@ enum status kdump_writer_begin(struct kdump_writer *w, kdump_bitmap_fn fill, voi
 		st = write_bitmap(w, true, fill, ctx, err);
 	if (st == ST_OK)
 		st = write_bitmap(w, false, fill, ctx, err);
-	/* In a file the page tables of the dump are safe before the first page is written; a stream runs on. */
+	/* In a file the bitmaps are safe before the first page is written; a stream runs on. */
 	if (st == ST_OK && w->sink->rewritable)
 		st = run_flush(w, &w->meta, err);
 	if (st == ST_OK)
 		st = wsink_reserve(w->sink, w->desc_off, w->nr_stored * KDUMP_PAGE_DESC_SIZE, err);
-	return st;
+	/* From here on a power cut leaves a dump that can be finished later: it says what it holds, and holds what it says. */
+	return st == ST_OK ? wsink_sync(w->sink, err) : st;
 }
 
 /*
