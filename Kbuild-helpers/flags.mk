@@ -8,7 +8,7 @@ PKG_CONFIG ?= pkg-config
 SAN ?=
 comma := ,
 
-LIBS_PKG := libelf libdeflate zlib lzo2 snappy libzstd liblzma blkid jansson nettle
+LIBS_PKG := libelf libdeflate zlib lzo2 snappy libzstd liblzma blkid jansson nettle libseccomp
 
 ifeq ($(SAN),)
 BUILD := build

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "cli/cli.h"
+#include "cli/sandbox.h"
 #include "common/cleanup.h"
 #include "common/exit_codes.h"
 #include "formats/physmem.h"
@@ -173,6 +174,7 @@ int cmd_dmesg(int argc, char **argv)
 
 	if (!parse(argc, argv, &config, &exit_code))
 		return exit_code;
+	sandbox_for_dumps(config.path, NULL, NULL);
 	if (run(&config, &err) != ST_OK) {
 		err_wrap(&err, err.status, "dmesg: %s", config.path);
 		return cli_fail(&err);

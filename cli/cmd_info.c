@@ -5,6 +5,7 @@
 
 #include "cli/cli.h"
 #include "cli/dump_info.h"
+#include "cli/sandbox.h"
 #include "common/cleanup.h"
 #include "common/exit_codes.h"
 
@@ -119,6 +120,7 @@ int cmd_info(int argc, char **argv)
 
 	if (!parse(argc, argv, &config, &exit_code))
 		return exit_code;
+	sandbox_for_dumps(config.path, NULL, NULL);
 	st = run(&config, &exit_code, &err);
 	if (st == ST_OK && (fflush(stdout) || ferror(stdout)))
 		st = err_set_errno(&err, ST_IO, errno, "cannot write to standard output");

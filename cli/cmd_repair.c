@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "cli/cli.h"
+#include "cli/sandbox.h"
 #include "common/exit_codes.h"
 #include "repair/repair.h"
 
@@ -86,6 +87,7 @@ int cmd_repair(int argc, char **argv)
 	if (argc - optind != 1 || !config.dest)
 		return cli_usage_error("repair", "%s", config.dest ? "name one OUTER dump" : "name the output with -o");
 	config.source = argv[optind];
+	sandbox_for_dumps(config.source, config.from, config.dest);
 	if (repair_run(&config, &report, &err) != ST_OK)
 		return cli_fail(&err);
 	if (json && cli_print_json(repair_report_json(&report)) != EXIT_CODE_OK)
