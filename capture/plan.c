@@ -89,6 +89,7 @@ enum status plan_init(struct plan *plan, struct physmem *pm, struct kmodel *km, 
 	st = pageset_init(&plan->keep, pm, err);
 	if (st != ST_OK)
 		return st;
+	drop_what_source_lacks(plan, pm); /* first: what is dropped for its class is not lacking */
 	if (km) {
 		struct err why = { 0 };
 
@@ -100,7 +101,6 @@ enum status plan_init(struct plan *plan, struct physmem *pm, struct kmodel *km, 
 	}
 	if (!plan->filtered)
 		plan->by_class[PAGE_CLASS_UNKNOWN] = plan->keep.nr_present;
-	drop_what_source_lacks(plan, pm);
 	return ST_OK;
 }
 

@@ -1,106 +1,98 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
-#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/cli.h"
+#include "common/cleanup.h"
 #include "common/exit_codes.h"
+#include "common/log.h"
 #include "compare/compare.h"
 
 static void print_help(void)
 {
-	puts("usage: innercore compare [-f] [--json] INNER OUTER\n"
+	puts("usage: innercore compare [-f] [--json] [--html FILE] INNER OUTER\n"
 	     "\n"
 	     "Hold a guest's own dump (INNER) against its hypervisor's (OUTER), page by page, and audit what INNER left out.\n"
 	     "\n"
-	     "  -f, --force   compare although the dumps seem to be of different boots\n"
-	     "      --json    the report as JSON\n"
+	     "  -f, --force      compare although the dumps seem to be of different boots\n"
+	     "      --json       the report as JSON\n"
+	     "      --html FILE  also write the report as one page of HTML, with a picture of physical memory\n"
 	     "\n"
 	     "Exit: 0 all explained and nothing lost; 1 something differs or is lost; 2 could not compare.");
 }
 
-/* Text from a dump must not steer the terminal. */
-static void print_safe(const char *s, int width)
+/* An option forgotten, and a dump stands where the report was meant: the only copy of a crash. */
+static bool may_overwrite(int fd)
 {
-	int n = 0;
+	static const char start[] = "<!DOCTYPE html>";
+	char buf[sizeof(start) - 1];
+	ssize_t n = pread(fd, buf, sizeof(buf), 0);
 
-	for (; *s; s++, n++)
-		putchar((unsigned char)*s < 0x20 || (unsigned char)*s == 0x7f ? '?' : *s);
-	for (; n < width; n++)
-		putchar(' ');
+	return n <= 0 || (n == sizeof(buf) && !memcmp(buf, start, sizeof(buf)));
 }
 
-static void print_headers(const struct compare_report *r)
+/* Opened before any dump is read: what a dump says must not come before the program's last open(). */
+static FILE *open_html(const char *path)
 {
-	for (size_t i = 0; i < r->nr_fields; i++) {
-		const struct field_report *f = &r->fields[i];
+	_cleanup_fd_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644);
+	FILE *f;
 
-		if (f->state == FIELD_SAME)
-			continue;
-		printf("  %-14s inner ", f->field);
-		print_safe(f->inner[0] ? f->inner : "-", 0);
-		printf("\n  %-14s outer ", "");
-		print_safe(f->outer[0] ? f->outer : "-", 0);
-		printf("\n  %-14s right: %s (", "", f->right);
-		print_safe(f->why, 0);
-		puts(")");
+	if (fd >= 0 && !may_overwrite(fd)) {
+		log_error("compare: %s is there and is no HTML page: it is not overwritten", path);
+		return NULL;
 	}
+	f = fd >= 0 ? fdopen(fd, "w") : NULL;
+	if (!f) {
+		log_error("compare: cannot write %s: %s", path, strerror(errno));
+		return NULL;
+	}
+	fd = -1; /* the stream's now */
+	return f;
 }
 
-static void print_ranges(const char *title, const struct range_list *list)
+/* What the file held before is cut off only now: a comparison that failed leaves an old report alone. */
+static int write_html(const struct compare_report *report, FILE *to, const char *path)
 {
-	if (!list->nr_pages)
-		return;
-	printf("%s:", title);
-	for (size_t i = 0; i < list->nr && i < 12; i++)
-		printf(" 0x%" PRIx64 "-0x%" PRIx64, list->at[i].start, list->at[i].end - 1);
-	puts(list->nr > 12 || list->cut ? " ..." : "");
+	bool is_regular = lseek(fileno(to), 0, SEEK_SET) == 0;
+
+	if (!is_regular || ftruncate(fileno(to), 0) == 0)
+		compare_report_html(report, to);
+	if (!ferror(to) && fflush(to) == 0)
+		return EXIT_CODE_OK;
+	log_error("compare: cannot write %s: %s", path, strerror(errno));
+	return EXIT_CODE_INTERNAL;
 }
 
-static void print_report(const struct compare_report *r)
+static int print_text(const struct compare_report *report)
 {
-	static const char *const verdicts[] = {
-		[VERDICT_MATCH] = "MATCH: every difference is explained, no kernel page is lost",
-		[VERDICT_DIFFERS] = "DIFFERS",
-		[VERDICT_INCOMPARABLE] = "INCOMPARABLE",
-	};
+	compare_report_text(report, stdout);
+	if (!ferror(stdout) && fflush(stdout) == 0)
+		return EXIT_CODE_OK;
+	log_error("compare: cannot write the report: %s", strerror(errno));
+	return EXIT_CODE_INTERNAL;
+}
 
-	printf("%s\n", verdicts[r->verdict]);
-	if (r->verdict == VERDICT_INCOMPARABLE) {
-		print_safe(r->why_incomparable, 0);
-		puts("");
-		return;
+static int run(const struct compare_config *config, bool json, const char *html_path, FILE *html)
+{
+	static struct compare_report report; /* large: lists of ranges */
+	struct err err = { 0 };
+	int written = EXIT_CODE_OK, shown;
+
+	if (compare_run(config, &report, &err) != ST_OK) {
+		compare_report_deinit(&report);
+		return cli_fail(&err);
 	}
-	printf("\npages   %" PRIu64 " in both: %" PRIu64 " equal, %" PRIu64 " differ explained, %" PRIu64
-	       " differ UNEXPLAINED\n        %" PRIu64 " only in inner, %" PRIu64 " only in outer, %" PRIu64
-	       " of these unexplained\n",
-	       r->common, r->equal, r->differ_explained, r->differ_unexplained, r->inner_only, r->outer_only,
-	       r->only_unexplained);
-	printf("causes ");
-	for (int c = 0; c < CAUSE_COUNT; c++)
-		if (r->causes[c])
-			printf(" %s %" PRIu64, cause_name((enum cause)c), r->causes[c]);
-	printf("\naudit   %" PRIu64 " pages left out:", r->dropped);
-	for (int c = 0; r->audited && c < AUDIT_COUNT; c++)
-		if (r->audit[c])
-			printf(" %s %" PRIu64, audit_class_name((enum audit_class)c), r->audit[c]);
-	if (!r->audited) {
-		printf(" not audited: ");
-		print_safe(r->why_not_audited, 0);
-	}
-	for (int k = 0; k < LOST_COUNT; k++)
-		if (r->lost_by_kind[k])
-			printf("%s%s %" PRIu64, k ? ", " : "\nlost    ", lost_kind_name((enum lost_kind)k), r->lost_by_kind[k]);
-	for (int c = 0; c < AUDIT_COUNT; c++)
-		if (r->kept_droppable[c])
-			printf("\nkept    %" PRIu64 " %s pages that the dump level asked to leave out", r->kept_droppable[c],
-			       audit_class_name((enum audit_class)c));
-	puts("\n");
-	print_ranges("lost PFN", &r->lost);
-	print_ranges("unexplained PFN", &r->unexplained);
-	puts("headers that differ");
-	print_headers(r);
+	if (html)
+		written = write_html(&report, html, html_path);
+	shown = json ? cli_print_json(compare_report_json(&report)) : print_text(&report);
+	compare_report_deinit(&report);
+	if (written != EXIT_CODE_OK || shown != EXIT_CODE_OK)
+		return EXIT_CODE_INTERNAL;
+	return compare_exit_code(&report);
 }
 
 int cmd_compare(int argc, char **argv)
@@ -108,12 +100,13 @@ int cmd_compare(int argc, char **argv)
 	static const struct option longopts[] = {
 		{ "force", no_argument, NULL, 'f' },
 		{ "json", no_argument, NULL, 'J' },
+		{ "html", required_argument, NULL, 'H' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
-	static struct compare_report report; /* large: lists of ranges */
+	_cleanup_file_ FILE *html = NULL;
+	const char *html_path = NULL;
 	struct compare_config config = { 0 };
-	struct err err = { 0 };
 	bool json = false;
 	int c;
 
@@ -125,9 +118,14 @@ int cmd_compare(int argc, char **argv)
 		case 'J':
 			json = true;
 			break;
+		case 'H':
+			html_path = optarg;
+			break;
 		case 'h':
 			print_help();
 			return EXIT_CODE_OK;
+		case ':':
+			return cli_usage_error("compare", "%s needs a value", argv[optind - 1]);
 		default:
 			return cli_usage_error("compare", "unknown option %s", argv[optind - 1]);
 		}
@@ -136,11 +134,11 @@ int cmd_compare(int argc, char **argv)
 		return cli_usage_error("compare", "name an INNER and an OUTER dump");
 	config.inner = argv[optind];
 	config.outer = argv[optind + 1];
-	if (compare_run(&config, &report, &err) != ST_OK)
-		return cli_fail(&err);
-	if (json && cli_print_json(compare_report_json(&report)) != EXIT_CODE_OK)
-		return EXIT_CODE_INTERNAL;
-	if (!json)
-		print_report(&report);
-	return compare_exit_code(&report);
+	config.want_picture = html_path != NULL;
+	if (html_path) {
+		html = open_html(html_path);
+		if (!html)
+			return EXIT_CODE_BAD_INPUT;
+	}
+	return run(&config, json, html_path, html);
 }

@@ -171,11 +171,11 @@ int cmd_status(int argc, char **argv)
 	st = config_load(o.config_path, &config, &err);
 	/* Without a configuration there is still a kernel to ask. */
 	if (st != ST_OK && st != ST_NOT_FOUND)
-		return cli_fail(&err);
+		code = cli_fail(&err);
 	setup_status_read(&config, &status);
-	if (o.json)
-		code = cli_print_json(status_json(&status));
-	else
+	if (o.json && cli_print_json(status_json(&status)) != EXIT_CODE_OK)
+		code = EXIT_CODE_INTERNAL;
+	if (!o.json)
 		print_status(&status);
 	return code == EXIT_CODE_OK && !status.kernel.loaded ? EXIT_CODE_NEGATIVE : code;
 }

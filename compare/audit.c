@@ -58,8 +58,38 @@ void auditor_load(struct auditor *a, uint64_t start_pfn, uint64_t end_pfn)
 	classifier_run(a->classifier, start_pfn, end_pfn, take_run, a);
 }
 
-static enum lost_kind kind_of_kernel_page(struct auditor *a, uint64_t pfn)
+enum audit_class auditor_class(const struct auditor *a, uint64_t pfn)
 {
+	switch ((enum page_class)a->class[pfn - a->base_pfn]) {
+	case PAGE_CLASS_FREE:
+		return AUDIT_FREE;
+	case PAGE_CLASS_CACHE:
+		return AUDIT_CACHE;
+	case PAGE_CLASS_CACHE_PRIVATE:
+		return AUDIT_CACHE_PRIVATE;
+	case PAGE_CLASS_USER:
+		return AUDIT_USER;
+	case PAGE_CLASS_OFFLINE:
+		return AUDIT_OFFLINE;
+	case PAGE_CLASS_HWPOISON:
+		return AUDIT_HWPOISON;
+	case PAGE_CLASS_KERNEL:
+	case PAGE_CLASS_UNKNOWN:
+	case PAGE_CLASS_COUNT:
+		break;
+	}
+	return AUDIT_LOST;
+}
+
+bool auditor_describes(const struct auditor *a, uint64_t pfn)
+{
+	return a->class[pfn - a->base_pfn] != PAGE_CLASS_UNKNOWN;
+}
+
+enum lost_kind auditor_lost_kind(struct auditor *a, uint64_t pfn)
+{
+	if (a->class[pfn - a->base_pfn] != PAGE_CLASS_KERNEL)
+		return LOST_UNKNOWN;
 	switch (classifier_kernel_kind(a->classifier, pfn)) {
 	case KERNEL_KIND_SLAB:
 		return LOST_SLAB;
@@ -73,38 +103,14 @@ static enum lost_kind kind_of_kernel_page(struct auditor *a, uint64_t pfn)
 	return LOST_OTHER;
 }
 
-enum audit_class auditor_judge(struct auditor *a, uint64_t pfn, enum lost_kind *kind)
-{
-	*kind = LOST_OTHER;
-	switch ((enum page_class)a->class[pfn - a->base_pfn]) {
-	case PAGE_CLASS_FREE:
-		return AUDIT_FREE;
-	case PAGE_CLASS_CACHE:
-	case PAGE_CLASS_CACHE_PRIVATE:
-		return AUDIT_CACHE;
-	case PAGE_CLASS_USER:
-		return AUDIT_USER;
-	case PAGE_CLASS_OFFLINE:
-		return AUDIT_OFFLINE;
-	case PAGE_CLASS_HWPOISON:
-		return AUDIT_HWPOISON;
-	case PAGE_CLASS_KERNEL:
-		*kind = kind_of_kernel_page(a, pfn);
-		return AUDIT_LOST;
-	case PAGE_CLASS_UNKNOWN:
-	case PAGE_CLASS_COUNT:
-		break;
-	}
-	*kind = LOST_UNKNOWN;
-	return AUDIT_LOST;
-}
-
 bool audit_level_drops(enum audit_class c, unsigned level)
 {
 	switch (c) {
 	case AUDIT_FREE:
 		return level & LEVEL_FREE;
-	case AUDIT_CACHE: /* without telling private from plain: only the bit that means both */
+	case AUDIT_CACHE:
+		return level & (LEVEL_CACHE | LEVEL_CACHE_ALL);
+	case AUDIT_CACHE_PRIVATE:
 		return level & LEVEL_CACHE_ALL;
 	case AUDIT_USER:
 		return level & LEVEL_USER;

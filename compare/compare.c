@@ -7,6 +7,7 @@
 #include "common/exit_codes.h"
 #include "compare/headers.h"
 #include "compare/pages.h"
+#include "compare/picture.h"
 
 static void read_both_kernels(struct side *inner, struct side *outer)
 {
@@ -16,41 +17,69 @@ static void read_both_kernels(struct side *inner, struct side *outer)
 	side_read_kernel(outer);
 }
 
-static enum status compare_memory(struct side *inner, struct side *outer, struct compare_report *r, struct err *err)
+static void find_places(const struct side *inner, const struct side *outer, struct place *place)
 {
 	const struct side *mapped = outer->has_iomem ? outer : inner;
+	const struct side *reserved = outer->nr_crash_cma ? outer : inner;
+
+	place->page_size = inner->pm->page_size;
+	place->iomem = mapped->has_iomem ? &mapped->iomem : NULL;
+	place->nr_crash_cma = reserved->nr_crash_cma;
+	memcpy(place->crash_cma, reserved->crash_cma, sizeof(place->crash_cma));
+}
+
+static void open_auditor(const struct side *outer, struct pages_job *job, struct compare_report *r)
+{
+	struct err why = { 0 };
+
+	r->audited = auditor_open(outer, &job->auditor, &why) == ST_OK;
+	if (!r->audited)
+		snprintf(r->why_not_audited, sizeof(r->why_not_audited), "%.190s", why.text);
+}
+
+static enum status compare_memory(struct side *inner, struct side *outer, bool want_picture, struct compare_report *r,
+				  struct err *err)
+{
 	struct pages_job job = {
 		.inner = inner->pm,
 		.outer = outer->pm,
-		.place = { mapped->has_iomem ? &mapped->iomem : NULL, inner->pm->page_size },
-		.inner_level = (unsigned)inner->pm->dump_level,
+		.level_known = r->inner.level_known,
+		.inner_level = r->inner.level,
 		.inner_is_kdump = kdump_physmem_details(inner->pm) != NULL,
 		.outer_is_kdump = kdump_physmem_details(outer->pm) != NULL,
 	};
-	struct err why = { 0 };
-	enum status st;
+	enum status st = ST_OK;
 
-	r->audited = auditor_open(outer, &job.auditor, &why) == ST_OK;
-	if (!r->audited)
-		snprintf(r->why_not_audited, sizeof(r->why_not_audited), "%.190s", why.text);
+	find_places(inner, outer, &job.place);
+	if (want_picture)
+		st = picture_new(inner->pm, outer->pm, &r->picture, err);
+	if (st != ST_OK)
+		return st;
+	if (r->picture) {
+		job.seen = picture_see;
+		job.seen_ctx = r->picture;
+	}
+	open_auditor(outer, &job, r);
 	st = pages_compare(&job, r, err);
 	auditor_close(job.auditor);
 	return st;
 }
 
-static enum status compare_sides(struct side *inner, struct side *outer, bool force, struct compare_report *r,
-				 struct err *err)
+static enum status compare_sides(struct side *inner, struct side *outer, const struct compare_config *config,
+				 struct compare_report *r, struct err *err)
 {
+	bool comparable = inner->pm->page_size == outer->pm->page_size;
 	enum status st;
 
 	read_both_kernels(inner, outer);
+	headers_describe(inner, outer, r);
+	headers_compare(inner, outer, r);
 	if (!headers_same_boot(inner, outer, r->why_incomparable, sizeof(r->why_incomparable)) &&
-	    (!force || !inner->km || !outer->km || inner->pm->page_size != outer->pm->page_size)) {
+	    !(config->force && comparable)) {
 		r->verdict = VERDICT_INCOMPARABLE;
 		return ST_OK;
 	}
-	headers_compare(inner, outer, r);
-	st = compare_memory(inner, outer, r, err);
+	st = compare_memory(inner, outer, config->want_picture, r, err);
 	if (st != ST_OK)
 		return st;
 	/* Dropped pages that nobody could audit are no reason to call it a match. */
@@ -72,11 +101,17 @@ enum status compare_run(const struct compare_config *config, struct compare_repo
 	if (st == ST_OK)
 		st = side_init(&outer, config->outer, err);
 	if (st == ST_OK)
-		st = compare_sides(&inner, &outer, config->force, report, err);
+		st = compare_sides(&inner, &outer, config, report, err);
 	side_deinit(&outer);
 	side_deinit(&inner);
 	report->seconds = units_now() - begin;
 	return st;
+}
+
+void compare_report_deinit(struct compare_report *report)
+{
+	picture_free(report->picture);
+	report->picture = NULL;
 }
 
 int compare_exit_code(const struct compare_report *report)

@@ -1,15 +1,56 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "compare/headers.h"
 
-#include <elf.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "formats/elf/notes.h"
+#include "compare/cause.h"
+#include "compare/field.h"
+#include "compare/registers.h"
 
 /* What VMCOREINFO says only once per boot, or per build. */
 static const char *const identity_keys[] = { "OSRELEASE", "BUILD-ID", "KERNELOFFSET", "CRASHTIME" };
+
+/* The dump's own VMCOREINFO, not one that it was lent. */
+static const char *own_key(const struct side *s, const char *key)
+{
+	return s->km && !s->vmcoreinfo_borrowed ? vmcoreinfo_string(s->km->vi, key) : NULL;
+}
+
+/* As the guest's memory has it. Where that note was not found, the dump's header speaks for it. */
+static const char *boot_key(const struct side *s, const char *key)
+{
+	return s->memory_vi ? vmcoreinfo_string(s->memory_vi, key) : own_key(s, key);
+}
+
+static bool keys_agree(const char *a, const char *b, const char *key, char *why, size_t why_len)
+{
+	if (!a || !b || !strcmp(a, b))
+		return true;
+	snprintf(why, why_len, "%s is \"%.80s\" in the inner dump and \"%.80s\" in the outer one", key, a, b);
+	return false;
+}
+
+static bool memory_agrees(const struct side *inner, const struct side *outer, char *why, size_t why_len)
+{
+	if (inner->has_boot_id && outer->has_boot_id && memcmp(inner->boot_id, outer->boot_id, sizeof(inner->boot_id)) != 0) {
+		snprintf(why, why_len, "the two kernels in memory are of different boots: their boot_id differs");
+		return false;
+	}
+	if (inner->km->phys_base != outer->km->phys_base) {
+		snprintf(why, why_len, "phys_base is %" PRId64 " in the inner dump's page tables and %" PRId64
+			 " in the outer one's", inner->km->phys_base, outer->km->phys_base);
+		return false;
+	}
+	if (inner->banner[0] && outer->banner[0] && strcmp(inner->banner, outer->banner) != 0) {
+		snprintf(why, why_len, "memory holds \"%.100s\" in the inner dump and \"%.100s\" in the outer one",
+			 inner->banner, outer->banner);
+		return false;
+	}
+	return true;
+}
 
 bool headers_same_boot(const struct side *inner, const struct side *outer, char *why, size_t why_len)
 {
@@ -19,58 +60,18 @@ bool headers_same_boot(const struct side *inner, const struct side *outer, char 
 		return false;
 	}
 	if (!inner->km || !outer->km) {
-		snprintf(why, why_len, "the kernel of the %s dump cannot be read: %.200s", inner->km ? "outer" : "inner",
+		snprintf(why, why_len, "the kernel of the %s dump cannot be read: %.230s", inner->km ? "outer" : "inner",
 			 inner->km ? outer->why_no_model.text : inner->why_no_model.text);
 		return false;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(identity_keys); i++) {
-		const char *a = vmcoreinfo_string(inner->km->vi, identity_keys[i]);
-		const char *b = vmcoreinfo_string(outer->km->vi, identity_keys[i]);
+		const char *key = identity_keys[i];
 
-		if (a && b && strcmp(a, b) != 0) {
-			snprintf(why, why_len, "%s is \"%.80s\" in the inner dump and \"%.80s\" in the outer one",
-				 identity_keys[i], a, b);
+		if (!keys_agree(own_key(inner, key), own_key(outer, key), key, why, why_len) ||
+		    !keys_agree(boot_key(inner, key), boot_key(outer, key), key, why, why_len))
 			return false;
-		}
 	}
-	if (inner->km->phys_base != outer->km->phys_base || strcmp(inner->banner, outer->banner) != 0) {
-		snprintf(why, why_len, "the kernels in memory are not the same one");
-		return false;
-	}
-	return true;
-}
-
-static struct field_report *add(struct compare_report *r, const char *field)
-{
-	static struct field_report overflow;
-	struct field_report *f = r->nr_fields < COMPARE_MAX_FIELDS ? &r->fields[r->nr_fields++] : &overflow;
-
-	*f = (struct field_report){ .field = field, .state = FIELD_ABSENT, .right = "unknown" };
-	return f;
-}
-
-/* From the two texts: same, differs or absent; right where one of them is @truth (NULL: nobody knows). */
-static void judge(struct field_report *f, const char *truth, const char *why)
-{
-	bool a = f->inner[0], b = f->outer[0];
-	bool a_right = a && truth && !strcmp(f->inner, truth), b_right = b && truth && !strcmp(f->outer, truth);
-
-	f->state = !a || !b ? FIELD_ABSENT : !strcmp(f->inner, f->outer) ? FIELD_SAME : FIELD_DIFFERS;
-	if (truth)
-		f->right = a_right && b_right ? "both" : a_right ? "inner" : b_right ? "outer" : "neither";
-	else if (f->state == FIELD_SAME)
-		f->right = "both";
-	snprintf(f->why, sizeof(f->why), "%s", why);
-}
-
-static void add_text(struct compare_report *r, const char *field, const char *inner, const char *outer, const char *truth,
-		     const char *why)
-{
-	struct field_report *f = add(r, field);
-
-	snprintf(f->inner, sizeof(f->inner), "%s", inner ? inner : "");
-	snprintf(f->outer, sizeof(f->outer), "%s", outer ? outer : "");
-	judge(f, truth && truth[0] ? truth : NULL, why);
+	return memory_agrees(inner, outer, why, why_len);
 }
 
 /* A KDUMP has a header of its own for these; an ELF core has none. */
@@ -80,11 +81,11 @@ static void compare_uts(const struct side *inner, const struct side *outer, stru
 	const struct physmem_utsname *truth = inner->uts.release[0] ? &inner->uts : &outer->uts;
 	static const char why[] = "init_uts_ns in memory";
 
-	add_text(r, "sysname", a->sysname, b->sysname, truth->sysname, why);
-	add_text(r, "nodename", a->nodename, b->nodename, truth->nodename, why);
-	add_text(r, "release", a->release, b->release, truth->release, why);
-	add_text(r, "version", a->version, b->version, truth->version, why);
-	add_text(r, "machine", a->machine, b->machine, truth->machine, why);
+	field_add(r, "sysname", a->sysname, b->sysname, truth->sysname, why);
+	field_add(r, "nodename", a->nodename, b->nodename, truth->nodename, why);
+	field_add(r, "release", a->release, b->release, truth->release, why);
+	field_add(r, "version", a->version, b->version, truth->version, why);
+	field_add(r, "machine", a->machine, b->machine, truth->machine, why);
 }
 
 static void phys_base_of(const struct side *s, char *text, size_t len)
@@ -100,125 +101,154 @@ static void phys_base_of(const struct side *s, char *text, size_t len)
 
 static void compare_phys_base(const struct side *inner, const struct side *outer, struct compare_report *r)
 {
-	struct field_report *f = add(r, "phys_base");
-	char truth[32];
+	const struct kmodel *km = inner->km ? inner->km : outer->km;
 	const char *banner = inner->banner[0] ? inner->banner : outer->banner;
-	char why[200];
+	char a[32], b[32], truth[32] = "", why[160] = "";
 
-	phys_base_of(inner, f->inner, sizeof(f->inner));
-	phys_base_of(outer, f->outer, sizeof(f->outer));
-	snprintf(truth, sizeof(truth), "%" PRId64, inner->km->phys_base);
-	snprintf(why, sizeof(why), "the kernel's page tables map _stext there%s%.60s%s", banner[0] ? "; banner \"" : "",
-		 banner, banner[0] ? "...\"" : "");
-	judge(f, truth, why);
+	phys_base_of(inner, a, sizeof(a));
+	phys_base_of(outer, b, sizeof(b));
+	if (km) {
+		snprintf(truth, sizeof(truth), "%" PRId64, km->phys_base);
+		snprintf(why, sizeof(why), "the page tables map _stext there%s%.50s%s",
+			 banner[0] ? ", and memory has \"" : "", banner, banner[0] ? "...\"" : "");
+	}
+	field_add(r, "phys_base", a, b, truth, why);
 }
 
-static const char *own_key(const struct side *s, const char *key)
+static void describe_vmcoreinfo(const struct side *s, char *text, size_t len)
 {
-	return s->km && !s->vmcoreinfo_borrowed ? vmcoreinfo_string(s->km->vi, key) : NULL;
+	text[0] = '\0';
+	if (s->pm->vmcoreinfo && !s->vmcoreinfo_borrowed)
+		snprintf(text, len, "%zu bytes", s->pm->vmcoreinfo_len_bytes);
+}
+
+static bool same_vmcoreinfo(const struct physmem *a, const struct physmem *b)
+{
+	return a->vmcoreinfo && b->vmcoreinfo && a->vmcoreinfo_len_bytes == b->vmcoreinfo_len_bytes &&
+	       !memcmp(a->vmcoreinfo, b->vmcoreinfo, a->vmcoreinfo_len_bytes);
 }
 
 static void compare_vmcoreinfo(const struct side *inner, const struct side *outer, struct compare_report *r)
 {
-	struct field_report *f = add(r, "vmcoreinfo");
-	bool same;
+	const struct side *keeper = inner->memory_vi ? inner : outer;
+	char a[32], b[32], truth[32] = "";
+	struct field_report *f;
 
-	if (inner->km && !inner->vmcoreinfo_borrowed)
-		snprintf(f->inner, sizeof(f->inner), "%zu bytes", inner->pm->vmcoreinfo_len_bytes);
-	if (outer->km && !outer->vmcoreinfo_borrowed)
-		snprintf(f->outer, sizeof(f->outer), "%zu bytes", outer->pm->vmcoreinfo_len_bytes);
-	judge(f, NULL, outer->vmcoreinfo_borrowed ? "the outer dump is read by the inner one's" : "");
-	same = inner->pm->vmcoreinfo_len_bytes == outer->pm->vmcoreinfo_len_bytes &&
-	       !memcmp(inner->pm->vmcoreinfo, outer->pm->vmcoreinfo, inner->pm->vmcoreinfo_len_bytes);
-	if (f->state != FIELD_ABSENT && !same) {
+	describe_vmcoreinfo(inner, a, sizeof(a));
+	describe_vmcoreinfo(outer, b, sizeof(b));
+	if (keeper->memory_vi)
+		snprintf(truth, sizeof(truth), "%zu bytes", keeper->memory_vi_len_bytes);
+	f = field_add(r, "vmcoreinfo", a, b, truth,
+		      outer->vmcoreinfo_borrowed ? "the outer dump is read by the inner one's" :
+		      inner->vmcoreinfo_borrowed ? "the inner dump is read by the outer one's" :
+		      truth[0]			 ? "the length of the guest's own note in memory" :
+						   "");
+	/* Equal in length is not equal. */
+	if (f->state == FIELD_SAME && !same_vmcoreinfo(inner->pm, outer->pm)) {
 		f->state = FIELD_DIFFERS;
 		f->right = "unknown";
+		snprintf(f->why, sizeof(f->why), "as long, but not the same text");
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(identity_keys); i++)
-		add_text(r, identity_keys[i], own_key(inner, identity_keys[i]), own_key(outer, identity_keys[i]), NULL,
-			 "VMCOREINFO");
+	for (size_t i = 0; i < ARRAY_SIZE(identity_keys); i++) {
+		const char *key = identity_keys[i], *in_memory = boot_key(keeper, key);
+
+		field_add(r, key, own_key(inner, key), own_key(outer, key), keeper->memory_vi ? in_memory : NULL,
+			  keeper->memory_vi ? "the guest's own note in memory" : "VMCOREINFO");
+	}
 }
 
-#define MAX_CPUS_SHOWN 16
-/* struct elf_prstatus of x86_64: pr_reg at 112, in the order of struct user_regs_struct */
-#define PRSTATUS_BYTES_X86_64 336
-#define PRSTATUS_RIP (112 + 16 * 8)
-#define PRSTATUS_RSP (112 + 19 * 8)
-
-struct registers {
-	unsigned nr;
-	uint64_t rip[MAX_CPUS_SHOWN], rsp[MAX_CPUS_SHOWN];
-	enum byte_order order;
-};
-
-static bool take_prstatus(const struct note *note, void *ctx)
+static const char *hex_id(const struct side *s, char *text, size_t len)
 {
-	struct registers *regs = ctx;
-
-	if (note->type != NT_PRSTATUS || note->desc_len_bytes != PRSTATUS_BYTES_X86_64 || note->name_len != 4 ||
-	    memcmp(note->name, "CORE", 4) != 0)
-		return true;
-	if (regs->nr < MAX_CPUS_SHOWN) {
-		regs->rip[regs->nr] = get_u64((const uint8_t *)note->desc + PRSTATUS_RIP, regs->order);
-		regs->rsp[regs->nr] = get_u64((const uint8_t *)note->desc + PRSTATUS_RSP, regs->order);
-	}
-	regs->nr++;
-	return true;
+	text[0] = '\0';
+	for (size_t i = 0; s->has_boot_id && i < sizeof(s->boot_id); i++)
+		snprintf(text + 2 * i, len - 2 * i, "%02x", s->boot_id[i]);
+	return text;
 }
 
-static void compare_registers(const struct side *inner, const struct side *outer, struct compare_report *r)
+/* No dump has a header for these: both are read from memory. */
+static void compare_memory_texts(const struct side *inner, const struct side *outer, struct compare_report *r)
 {
-	static const char *const names[MAX_CPUS_SHOWN] = { "cpu0", "cpu1", "cpu2",  "cpu3",  "cpu4",  "cpu5",  "cpu6",  "cpu7",
-							   "cpu8", "cpu9", "cpu10", "cpu11", "cpu12", "cpu13", "cpu14", "cpu15" };
-	struct registers a = { .order = inner->pm->order }, b = { .order = outer->pm->order };
-	struct field_report *f = add(r, "cpus");
+	char a[2 * SIDE_BOOT_ID_BYTES + 1], b[2 * SIDE_BOOT_ID_BYTES + 1];
 
-	notes_for_each(inner->pm->notes, inner->pm->notes_len_bytes, a.order, take_prstatus, &a);
-	notes_for_each(outer->pm->notes, outer->pm->notes_len_bytes, b.order, take_prstatus, &b);
-	snprintf(f->inner, sizeof(f->inner), "%u", a.nr);
-	snprintf(f->outer, sizeof(f->outer), "%u", b.nr);
-	judge(f, NULL, "NT_PRSTATUS notes");
-	for (unsigned i = 0; i < MAX_CPUS_SHOWN && (i < a.nr || i < b.nr); i++) {
-		f = add(r, names[i]);
-		if (i < a.nr)
-			snprintf(f->inner, sizeof(f->inner), "rip %016" PRIx64 " rsp %016" PRIx64, a.rip[i], a.rsp[i]);
-		if (i < b.nr)
-			snprintf(f->outer, sizeof(f->outer), "rip %016" PRIx64 " rsp %016" PRIx64, b.rip[i], b.rsp[i]);
-		judge(f, NULL, "inner: as the guest saved them at the crash; outer: when the hypervisor stopped it");
-		if (f->state == FIELD_DIFFERS)
-			f->right = "inner";
-	}
+	field_add(r, "banner", inner->banner, outer->banner, NULL, "linux_banner in memory");
+	field_add(r, "boot_id", hex_id(inner, a, sizeof(a)), hex_id(outer, b, sizeof(b)), NULL, "sysctl_bootid in memory");
+}
+
+static const char *number(char text[24], bool known, uint64_t n)
+{
+	text[0] = '\0';
+	if (known)
+		snprintf(text, 24, "%" PRIu64, n);
+	return text;
+}
+
+static void compare_max_mapnr(const struct side *inner, const struct side *outer, struct compare_report *r)
+{
+	const struct kdump_details *a = kdump_physmem_details(inner->pm), *b = kdump_physmem_details(outer->pm);
+	const struct side *mapped = outer->has_iomem ? outer : inner;
+	uint64_t ram_end = mapped->has_iomem ? cause_ram_end(&mapped->iomem) : 0;
+	char x[24], y[24], truth[24];
+
+	field_add(r, "max_mapnr", number(x, a, a ? a->header.max_mapnr : 0), number(y, b, b ? b->header.max_mapnr : 0),
+		  number(truth, ram_end, div_round_up(ram_end, inner->pm->page_size)),
+		  ram_end ? "System RAM ends there; a hypervisor counts flash and video memory too" :
+			    "a hypervisor counts flash and video memory too");
 }
 
 static void compare_kdump(const struct side *inner, const struct side *outer, struct compare_report *r)
 {
 	const struct kdump_details *a = kdump_physmem_details(inner->pm), *b = kdump_physmem_details(outer->pm);
-	struct field_report *f = add(r, "dump_level");
+	const char *crash_time = boot_key(inner, "CRASHTIME");
+	struct field_report *f;
+	char x[24], y[24];
 
-	if (a)
-		snprintf(f->inner, sizeof(f->inner), "%d", a->header.dump_level);
-	if (b)
-		snprintf(f->outer, sizeof(f->outer), "%d", b->header.dump_level);
-	judge(f, NULL, "what each dump was filtered with");
-	f = add(r, "max_mapnr");
-	if (a)
-		snprintf(f->inner, sizeof(f->inner), "%" PRIu64, a->header.max_mapnr);
-	if (b)
-		snprintf(f->outer, sizeof(f->outer), "%" PRIu64, b->header.max_mapnr);
-	judge(f, NULL, "a hypervisor counts flash and video memory too");
-	f = add(r, "crash_time");
-	if (a)
-		snprintf(f->inner, sizeof(f->inner), "%" PRIu64, a->header.tv_sec);
-	if (b)
-		snprintf(f->outer, sizeof(f->outer), "%" PRIu64, b->header.tv_sec);
-	judge(f, vmcoreinfo_string(inner->km->vi, "CRASHTIME"), "CRASHTIME of VMCOREINFO");
+	f = field_add(r, "dump_level", number(x, a, a ? (uint64_t)(uint32_t)a->header.dump_level : 0),
+		      number(y, b, b ? (uint64_t)(uint32_t)b->header.dump_level : 0), NULL,
+		      "each dump was filtered on its own; QEMU, which filters nothing, writes 1");
+	f->right = a && b ? "both" : f->right;
+	compare_max_mapnr(inner, outer, r);
+	field_add(r, "crash_time", number(x, a && a->header.tv_sec, a ? a->header.tv_sec : 0),
+		  number(y, b && b->header.tv_sec, b ? b->header.tv_sec : 0),
+		  crash_time ? crash_time : boot_key(outer, "CRASHTIME"), "CRASHTIME of VMCOREINFO");
 }
 
 void headers_compare(const struct side *inner, const struct side *outer, struct compare_report *r)
 {
 	compare_uts(inner, outer, r);
 	compare_phys_base(inner, outer, r);
-	compare_vmcoreinfo(inner, outer, r);
 	compare_kdump(inner, outer, r);
-	compare_registers(inner, outer, r);
+	compare_vmcoreinfo(inner, outer, r);
+	compare_memory_texts(inner, outer, r);
+	registers_compare(inner, outer, r);
+}
+
+static void describe_side(const struct side *s, struct side_report *to)
+{
+	const struct kdump_details *kd = kdump_physmem_details(s->pm);
+
+	to->path = s->path;
+	if (kd)
+		snprintf(to->format, sizeof(to->format), "%sKDUMP version %d", kd->flattened ? "flattened " : "",
+			 kd->header.version);
+	else
+		snprintf(to->format, sizeof(to->format), "ELF core");
+	/* The field came with version 1. */
+	to->level_known = kd && kd->header.version >= 1;
+	to->level = to->level_known ? (unsigned)kd->header.dump_level : 0;
+	to->vmcoreinfo_borrowed = s->vmcoreinfo_borrowed;
+}
+
+void headers_describe(const struct side *inner, const struct side *outer, struct compare_report *r)
+{
+	const char *release = boot_key(inner, "OSRELEASE"), *time = boot_key(inner, "CRASHTIME");
+
+	describe_side(inner, &r->inner);
+	describe_side(outer, &r->outer);
+	r->page_size = inner->pm->page_size;
+	if (!release)
+		release = boot_key(outer, "OSRELEASE");
+	if (!time)
+		time = boot_key(outer, "CRASHTIME");
+	snprintf(r->release, sizeof(r->release), "%.64s", release ? release : "");
+	r->crash_time_seconds = time ? strtoull(time, NULL, 10) : 0;
 }

@@ -1,31 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "compare/pages.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "compare/tally.h"
 #include "kernel/classify.h"
 
 #define BATCH_PAGES 256u
+/* No architecture has wider physical addresses; what lies beyond would overflow byte arithmetic on pages. */
+#define PHYS_END (UINT64_C(1) << 52)
 
 struct pass {
-	const struct pages_job *job;
+	struct pages_job *job;
 	struct compare_report *report;
 	uint32_t page_size;
 	uint8_t *inner, *outer; /* BATCH_PAGES pages each */
 	enum page_state inner_state[BATCH_PAGES], outer_state[BATCH_PAGES];
 };
-
-static void add_to_list(struct range_list *list, uint64_t pfn)
-{
-	list->nr_pages++;
-	if (list->nr && list->at[list->nr - 1].end == pfn)
-		list->at[list->nr - 1].end++;
-	else if (list->nr < COMPARE_MAX_RANGES)
-		list->at[list->nr++] = (struct range){ pfn, pfn + 1 };
-	else
-		list->cut = true;
-}
 
 static bool is_zero(const uint8_t *p, size_t len)
 {
@@ -54,158 +47,166 @@ static bool exists_in(const struct physmem *pm, uint64_t pfn)
 	return lo < pm->nr_ranges && pm->ranges[lo].start < end;
 }
 
-/* Bytes [*@from, *@to) of a page that both dumps hold. An ELF core knows; a KDUMP has to ask the kernel's resource tree. */
-static void common_part(const struct pass *p, uint64_t pfn, uint32_t *from, uint32_t *to)
+static void measure(const uint8_t *a, const uint8_t *b, uint64_t from, uint64_t to, struct page_difference *d)
 {
-	uint64_t start = pfn * p->page_size, end = start + p->page_size;
-	struct physmem *const sides[] = { p->job->inner, p->job->outer };
-
-	*from = 0;
-	*to = p->page_size;
-	for (size_t i = 0; i < ARRAY_SIZE(sides); i++) {
-		struct range run, all = { end, start };
-
-		for (run.end = start; physmem_next_data(sides[i], run.end, end, &run);) {
-			all.start = min_u64(all.start, run.start);
-			all.end = max_u64(all.end, run.end);
-		}
-		*from = (uint32_t)max_u64(*from, all.start - start);
-		*to = (uint32_t)min_u64(*to, all.end - start);
-	}
-}
-
-static void measure(const uint8_t *a, const uint8_t *b, uint32_t from, uint32_t to, struct page_difference *d)
-{
-	for (uint32_t i = from; i < to; i++) {
+	for (uint64_t i = from; i < to; i++) {
 		if (a[i] == b[i])
 			continue;
 		if (!d->nr_bytes++)
-			d->first_off = i;
-		d->last_off = i;
+			d->first_off = (uint32_t)i;
+		d->last_off = (uint32_t)i;
 	}
+}
+
+/* Of bytes [@from, @to) of page @pfn only those that both dumps hold. An ELF core knows; a KDUMP says that it has all. */
+static void measure_covered(const struct pass *p, uint64_t pfn, size_t i, uint32_t from, uint32_t to,
+			    struct page_difference *d)
+{
+	const uint8_t *a = p->inner + i * p->page_size, *b = p->outer + i * p->page_size;
+	uint64_t base = pfn * p->page_size;
+	struct range x = { 0, base + from };
+
+	if (p->inner_state[i] == PAGE_WHOLE && p->outer_state[i] == PAGE_WHOLE) {
+		measure(a, b, from, to, d);
+		return;
+	}
+	while (physmem_next_data(p->job->inner, x.end, base + to, &x)) {
+		struct range y = { 0, x.start };
+
+		while (physmem_next_data(p->job->outer, y.end, x.end, &y))
+			measure(a, b, y.start - base, y.end - base, d);
+	}
+}
+
+/*
+ * Where nobody tells what of the page is RAM: at the edge of what the dump @pm has, a KDUMP fills the rest of the page up
+ * with zeros. So a difference is explained if it lies in those zeros alone, and the page has bytes that agree as well.
+ */
+static bool is_padding(const struct physmem *pm, const uint8_t *page, const struct page_difference *d)
+{
+	size_t head = 0, tail = pm->page_size;
+
+	if (is_zero(page, pm->page_size))
+		return false;
+	while (!page[head])
+		head++;
+	while (!page[tail - 1])
+		tail--;
+	return (d->first_off >= tail && !exists_in(pm, d->pfn + 1)) ||
+	       (d->last_off < head && d->pfn && !exists_in(pm, d->pfn - 1));
+}
+
+/* At the edge of System RAM only the RAM bytes count; a whole page was stored where one side is a KDUMP. */
+static enum cause cause_at_edge(const struct pass *p, size_t i, const struct page_difference *d)
+{
+	struct page_difference in_ram = { 0 };
+	uint32_t from, to;
+
+	if (!cause_ram_part(&p->job->place, d->pfn, &from, &to))
+		return CAUSE_NONE;
+	measure_covered(p, d->pfn, i, from, to, &in_ram);
+	return in_ram.nr_bytes ? CAUSE_NONE : CAUSE_PARTIAL_PAGE;
+}
+
+static enum cause cause_of_difference(const struct pass *p, size_t i, const struct page_difference *d,
+				      enum audit_class class)
+{
+	const struct pages_job *job = p->job;
+	enum cause cause = cause_of_place(&p->job->place, d->pfn);
+
+	if (cause == CAUSE_PARTIAL_PAGE)
+		return cause_at_edge(p, i, d);
+	if (cause == CAUSE_NONE && class == AUDIT_OFFLINE)
+		return CAUSE_OFFLINE;
+	if (cause != CAUSE_NONE || job->place.iomem)
+		return cause;
+	if ((job->inner_is_kdump && is_padding(job->inner, p->inner + i * p->page_size, d)) ||
+	    (job->outer_is_kdump && is_padding(job->outer, p->outer + i * p->page_size, d)))
+		return CAUSE_PARTIAL_PAGE;
+	return CAUSE_NONE;
 }
 
 /* Both dumps hold something of the page. Fills @d where they disagree. */
-static bool pages_agree(const struct pass *p, uint64_t pfn, size_t i, struct page_difference *d)
+static void judge_common(const struct pass *p, size_t i, struct page_seen *s, struct page_difference *d)
 {
 	const uint8_t *a = p->inner + i * p->page_size, *b = p->outer + i * p->page_size;
-	uint32_t from = 0, to = p->page_size, ram_from, ram_to;
 
+	s->verdict = PAGE_EQUAL;
 	if (!memcmp(a, b, p->page_size))
-		return true;
-	if (p->inner_state[i] == PAGE_PARTIAL || p->outer_state[i] == PAGE_PARTIAL)
-		common_part(p, pfn, &from, &to);
-	*d = (struct page_difference){ .pfn = pfn, .inner_zero = is_zero(a, p->page_size), .outer_zero = is_zero(b, p->page_size) };
-	measure(a, b, from, to, d);
+		return;
+	*d = (struct page_difference){ .pfn = s->pfn };
+	measure_covered(p, s->pfn, i, 0, p->page_size, d);
 	if (!d->nr_bytes)
-		return true;
-	d->cause = cause_of_place(&p->job->place, pfn);
-	/* At the edge of System RAM only the RAM bytes count; a whole page was stored where one side is a KDUMP. */
-	if (d->cause == CAUSE_PARTIAL_PAGE && cause_ram_part(&p->job->place, pfn, &ram_from, &ram_to)) {
-		struct page_difference in_ram = { 0 };
-
-		measure(a, b, (uint32_t)max_u64(from, ram_from), (uint32_t)min_u64(to, ram_to), &in_ram);
-		if (in_ram.nr_bytes)
-			d->cause = CAUSE_NONE;
-	}
-	return false;
-}
-
-static void take_difference(struct compare_report *r, const struct page_difference *d)
-{
-	r->causes[d->cause]++;
-	if (d->cause == CAUSE_NONE) {
-		r->differ_unexplained++;
-		add_to_list(&r->unexplained, d->pfn);
-	} else {
-		r->differ_explained++;
-	}
-	if (r->nr_samples < COMPARE_MAX_SAMPLES)
-		r->samples[r->nr_samples++] = *d;
-}
-
-static void take_one_sided(struct pass *p, uint64_t pfn, enum cause cause)
-{
-	p->report->causes[cause]++;
-	if (cause == CAUSE_NONE) {
-		p->report->only_unexplained++;
-		add_to_list(&p->report->unexplained, pfn);
-	}
-}
-
-/* The inner dump's source had the page, the dump does not: the filter took it out. Rightly? */
-static void audit_dropped(struct pass *p, uint64_t pfn, size_t i)
-{
-	struct compare_report *r = p->report;
-	enum lost_kind kind;
-	enum audit_class c;
-
-	r->dropped++;
-	if (!p->job->auditor)
 		return;
-	c = auditor_judge(p->job->auditor, pfn, &kind);
+	d->inner_zero = is_zero(a, p->page_size);
+	d->outer_zero = is_zero(b, p->page_size);
+	d->cause = cause_of_difference(p, i, d, s->class);
+	s->cause = d->cause;
+	s->verdict = PAGE_DIFFERS;
+}
+
+/* The inner dump's source had the page, the dump has not: the filter took it out. Rightly? */
+static void judge_dropped(const struct pass *p, size_t i, struct page_seen *s)
+{
+	const struct pages_job *job = p->job;
+
+	s->dropped = true;
 	/* In an ELF core the zero pages are left out too, and read as zeros again; a KDUMP always stores them. */
-	if (c == AUDIT_LOST && !p->job->inner_is_kdump && is_zero(p->outer + i * p->page_size, p->page_size))
-		c = AUDIT_ZERO;
-	r->audit[c]++;
-	if (c == AUDIT_LOST) {
-		r->lost_by_kind[kind]++;
-		add_to_list(&r->lost, pfn);
-	}
-}
-
-static void audit_kept(struct pass *p, uint64_t pfn)
-{
-	enum lost_kind kind;
-	enum audit_class c;
-
-	if (!p->job->auditor || !p->job->inner_level)
+	if (s->class == AUDIT_LOST && !job->inner_is_kdump && is_zero(p->outer + i * p->page_size, p->page_size))
+		s->class = AUDIT_ZERO;
+	if (s->class == AUDIT_LOST)
 		return;
-	c = auditor_judge(p->job->auditor, pfn, &kind);
-	if (audit_level_drops(c, p->job->inner_level))
-		p->report->kept_droppable[c]++;
+	/* The level explains what it asked for, and no more. Without an audit the verdict says so as a whole. */
+	if (s->class == AUDIT_COUNT || !job->level_known || audit_level_drops(s->class, job->inner_level))
+		s->cause = CAUSE_EXCLUDED;
 }
 
-static bool is_offline(struct pass *p, uint64_t pfn)
+static void judge_one_sided(const struct pass *p, size_t i, struct page_seen *s)
 {
-	enum lost_kind kind;
+	bool inner_only = s->verdict == PAGE_INNER_ONLY;
+	enum page_state other = inner_only ? p->outer_state[i] : p->inner_state[i];
+	bool existed = exists_in(inner_only ? p->job->outer : p->job->inner, s->pfn);
 
-	return p->job->auditor && auditor_judge(p->job->auditor, pfn, &kind) == AUDIT_OFFLINE;
+	s->unreadable = other == PAGE_UNREADABLE;
+	if (existed && other == PAGE_ABSENT) {
+		if (inner_only)
+			s->cause = CAUSE_EXCLUDED;
+		else
+			judge_dropped(p, i, s);
+		return;
+	}
+	s->cause = cause_of_place(&p->job->place, s->pfn);
+	if (s->cause == CAUSE_NONE && s->class == AUDIT_OFFLINE)
+		s->cause = CAUSE_OFFLINE;
 }
 
 static void judge_page(struct pass *p, uint64_t pfn, size_t i)
 {
-	struct compare_report *r = p->report;
 	bool in = has_data(p->inner_state[i]), out = has_data(p->outer_state[i]);
+	struct page_seen s = { .pfn = pfn, .cause = CAUSE_NONE, .class = AUDIT_COUNT };
 	struct page_difference d;
-	enum cause cause;
 
-	if (in && out) {
-		r->common++;
-		if (pages_agree(p, pfn, i, &d))
-			r->equal++;
-		else
-			take_difference(r, &d);
-		audit_kept(p, pfn);
-		return;
-	}
+	if (p->inner_state[i] == PAGE_UNREADABLE)
+		p->report->inner_unreadable++;
+	if (p->outer_state[i] == PAGE_UNREADABLE)
+		p->report->outer_unreadable++;
 	if (!in && !out)
 		return;
-	cause = cause_of_place(&p->job->place, pfn);
-	if (out) {
-		r->outer_only++;
-		if (exists_in(p->job->inner, pfn)) {
-			cause = p->inner_state[i] == PAGE_UNREADABLE ? CAUSE_NONE : CAUSE_EXCLUDED;
-			audit_dropped(p, pfn, i);
-		}
-	} else {
-		r->inner_only++;
-		if (exists_in(p->job->outer, pfn) && p->outer_state[i] == PAGE_ABSENT)
-			cause = CAUSE_EXCLUDED;
+	if (p->job->auditor) {
+		s.class = auditor_class(p->job->auditor, pfn);
+		s.described = auditor_describes(p->job->auditor, pfn);
 	}
-	if (cause == CAUSE_NONE && is_offline(p, pfn))
-		cause = CAUSE_OFFLINE;
-	take_one_sided(p, pfn, cause);
+	if (in && out) {
+		judge_common(p, i, &s, &d);
+	} else {
+		s.verdict = in ? PAGE_INNER_ONLY : PAGE_OUTER_ONLY;
+		judge_one_sided(p, i, &s);
+	}
+	tally_page(p->report, p->job, &s);
+	if (s.verdict == PAGE_DIFFERS)
+		tally_difference(p->report, &d);
+	if (p->job->seen)
+		p->job->seen(p->job->seen_ctx, &s);
 }
 
 static void compare_batch(struct pass *p, uint64_t start_pfn, size_t nr)
@@ -216,53 +217,61 @@ static void compare_batch(struct pass *p, uint64_t start_pfn, size_t nr)
 		judge_page(p, start_pfn + i, i);
 }
 
-/* The first byte at or after @paddr that exists in either dump; UINT64_MAX: none. */
-static uint64_t next_existing(const struct pages_job *job, uint64_t paddr)
+/* The first byte at or after @paddr that either dump holds; UINT64_MAX: none. */
+static uint64_t next_held(const struct pages_job *job, uint64_t paddr)
 {
-	const struct physmem *const sides[] = { job->inner, job->outer };
+	struct range run;
 	uint64_t best = UINT64_MAX;
 
-	for (size_t k = 0; k < ARRAY_SIZE(sides); k++) {
-		size_t lo = 0, hi = sides[k]->nr_ranges;
-
-		while (lo < hi) {
-			size_t mid = lo + (hi - lo) / 2;
-
-			if (sides[k]->ranges[mid].end <= paddr)
-				lo = mid + 1;
-			else
-				hi = mid;
-		}
-		if (lo < sides[k]->nr_ranges)
-			best = min_u64(best, max_u64(paddr, sides[k]->ranges[lo].start));
-	}
+	if (physmem_next_data(job->inner, paddr, PHYS_END, &run))
+		best = run.start;
+	if (physmem_next_data(job->outer, paddr, min_u64(best, PHYS_END), &run))
+		best = min_u64(best, run.start);
 	return best;
 }
 
-enum status pages_compare(const struct pages_job *job, struct compare_report *report, struct err *err)
+static enum status check_size(const struct physmem *pm, const char *which, struct err *err)
 {
-	struct pass p = { .job = job, .report = report, .page_size = job->inner->page_size };
+	if (pm->nr_ranges && pm->ranges[pm->nr_ranges - 1].end > PHYS_END)
+		return err_set(err, ST_BAD_INPUT, "the %s dump claims memory up to 0x%" PRIx64 ", beyond any physical address",
+			       which, pm->ranges[pm->nr_ranges - 1].end);
+	return ST_OK;
+}
+
+static void run_pass(struct pass *p)
+{
+	struct auditor *auditor = p->job->auditor;
 	uint64_t paddr = 0, audited_end = 0;
 
-	p.inner = malloc((size_t)BATCH_PAGES * p.page_size);
-	p.outer = malloc((size_t)BATCH_PAGES * p.page_size);
-	if (!p.inner || !p.outer) {
-		free(p.inner);
-		free(p.outer);
-		return err_set(err, ST_NO_MEMORY, "out of memory");
-	}
-	while ((paddr = next_existing(job, paddr)) != UINT64_MAX) {
-		uint64_t pfn = paddr / p.page_size;
+	while ((paddr = next_held(p->job, paddr)) != UINT64_MAX) {
+		uint64_t pfn = paddr / p->page_size;
 		uint64_t end = align_down(pfn, BATCH_PAGES) + BATCH_PAGES;
 
-		if (job->auditor && pfn >= audited_end) {
+		if (auditor && pfn >= audited_end) {
 			audited_end = align_down(pfn, CLASSIFY_BATCH_PAGES) + CLASSIFY_BATCH_PAGES;
-			auditor_load(job->auditor, align_down(pfn, CLASSIFY_BATCH_PAGES), audited_end);
+			auditor_load(auditor, align_down(pfn, CLASSIFY_BATCH_PAGES), audited_end);
 		}
-		compare_batch(&p, pfn, (size_t)(end - pfn));
-		paddr = end * p.page_size;
+		compare_batch(p, pfn, (size_t)(end - pfn));
+		paddr = end * p->page_size;
 	}
+}
+
+enum status pages_compare(struct pages_job *job, struct compare_report *report, struct err *err)
+{
+	struct pass p = { .job = job, .report = report, .page_size = job->inner->page_size };
+	enum status st = check_size(job->inner, "inner", err);
+
+	if (st == ST_OK)
+		st = check_size(job->outer, "outer", err);
+	if (st != ST_OK)
+		return st;
+	p.inner = malloc((size_t)BATCH_PAGES * p.page_size);
+	p.outer = malloc((size_t)BATCH_PAGES * p.page_size);
+	if (p.inner && p.outer)
+		run_pass(&p);
+	else
+		st = err_set(err, ST_NO_MEMORY, "out of memory");
 	free(p.inner);
 	free(p.outer);
-	return ST_OK;
+	return st;
 }

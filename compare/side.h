@@ -7,17 +7,28 @@
 #include "kernel/iomem.h"
 #include "kernel/kmodel.h"
 
+/** CRASHKERNEL_CMA_RANGES_MAX of include/linux/crash_reserve.h is 4. */
+#define SIDE_MAX_CMA 4
+#define SIDE_BOOT_ID_BYTES 16
+
 /** One of the two dumps, opened for its metadata. */
 struct side {
 	const char *path;
 	struct physmem *pm;
-	struct kmodel *km;     /**< NULL: see @why_no_model */
+	struct kmodel *km;	  /**< NULL: see @why_no_model */
 	bool vmcoreinfo_borrowed; /**< its own is missing or unusable: read by the other side's words */
 	struct err why_no_model;
+	/* What lies in the memory that the dump holds, as side_read_kernel() finds it. */
 	bool has_iomem;
 	struct iomem iomem;
-	char banner[512];      /**< linux_banner as memory holds it, or empty */
-	struct physmem_utsname uts; /**< init_uts_ns as memory holds it, or empty */
+	char banner[512];		/**< linux_banner, or empty */
+	struct physmem_utsname uts;	/**< init_uts_ns, or empty */
+	struct vmcoreinfo *memory_vi;	/**< the VMCOREINFO note that the guest keeps for its crash, or NULL */
+	size_t memory_vi_len_bytes;
+	bool has_boot_id;
+	uint8_t boot_id[SIDE_BOOT_ID_BYTES]; /**< what /proc/sys/kernel/random/boot_id showed */
+	struct range crash_cma[SIDE_MAX_CMA]; /**< physical bytes */
+	size_t nr_crash_cma;
 };
 
 /** Open @path; the kernel model may be missing. */
@@ -27,7 +38,7 @@ enum status side_init(struct side *s, const char *path, struct err *err) __must_
  * reached from its symbols must map the image. Borrows the text: @other must outlive @s.
  */
 void side_borrow_vmcoreinfo(struct side *s, const struct side *other);
-/** Read what lies in memory: iomem tree, banner, utsname. */
+/** Read what lies in memory. What is not found stays empty. */
 void side_read_kernel(struct side *s);
 void side_deinit(struct side *s);
 

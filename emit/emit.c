@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/log.h"
 #include "formats/elf/notes.h"
 #include "formats/kdump/kdump_writer.h"
 
@@ -158,7 +159,7 @@ static enum status put_all(struct emitter *e, struct wsink *sink, struct err *er
 			return st;
 		pfn = end;
 		if (c->step && !c->step(c->ctx, e->next_index, sink->bytes_written)) {
-			e->result->stopped = true;
+			e->result->stopped = e->next_index < e->keep->nr_set;
 			break;
 		}
 	}
@@ -168,22 +169,27 @@ static enum status put_all(struct emitter *e, struct wsink *sink, struct err *er
 static enum status run(struct emitter *e, struct wsink *sink, struct err *err)
 {
 	struct emit_result *r = e->result;
-	uint64_t nr_lost;
+	struct err cause = { 0 }; /* of an early end */
+	uint64_t nr_lost = 0;
 	enum status st = kdump_writer_begin(e->writer, fill_bitmap, (void *)e->keep, err);
 
 	if (st != ST_OK)
 		return st;
-	st = put_all(e, sink, err);
-	r->out_of_space = st == ST_NO_SPACE;
-	/* A file that filled up, or a medium that failed half way: what is there is still worth having. */
-	if (st != ST_OK && !sink->rewritable)
-		return st;
+	st = put_all(e, sink, &cause);
 	report_hole(e);
-	r->incomplete = st != ST_OK || r->stopped || r->pages_unreadable;
-	st = kdump_writer_finish(e->writer, &r->incomplete, &nr_lost, err);
-	r->pages_done = e->next_index - nr_lost;
-	r->bytes_written = sink->bytes_written;
-	return st;
+	/* A file that filled up, or a medium that failed half way: what is there is still worth having. */
+	if (st == ST_OK || sink->rewritable) {
+		r->incomplete = st != ST_OK || r->stopped || r->pages_unreadable;
+		st = kdump_writer_finish(e->writer, &r->incomplete, &nr_lost, &cause);
+		r->pages_done = e->next_index - nr_lost;
+		r->bytes_written = sink->bytes_written;
+	}
+	r->out_of_space = cause.status == ST_NO_SPACE;
+	if (st != ST_OK)
+		return err_set(err, st, "%s", cause.text);
+	if (cause.status != ST_OK)
+		log_warn("the dump ends early: %s", cause.text);
+	return ST_OK;
 }
 
 enum status emit_run(struct physmem *pm, const struct pageset *keep, const struct emit_config *config, struct wsink *sink,

@@ -95,13 +95,17 @@ bool pageset_test(const struct pageset *ps, uint64_t pfn)
 	return pageset_index(ps, pfn, &index) && test_index(ps, index);
 }
 
-static void clear_index(struct pageset *ps, uint64_t index)
+/* Word by word: free memory is cleared in runs of thousands. */
+static void clear_indexes(struct pageset *ps, uint64_t from, uint64_t to)
 {
-	uint64_t bit = UINT64_C(1) << (index % WORD_BITS);
+	while (from < to) {
+		uint64_t *word = &ps->bits[from / WORD_BITS];
+		uint64_t end = min_u64(to, (from / WORD_BITS + 1) * WORD_BITS);
+		uint64_t mask = UINT64_MAX >> (WORD_BITS - (end - from)) << (from % WORD_BITS);
 
-	if (ps->bits[index / WORD_BITS] & bit) {
-		ps->bits[index / WORD_BITS] &= ~bit;
-		ps->nr_set--;
+		ps->nr_set -= (uint64_t)__builtin_popcountll(*word & mask);
+		*word &= ~mask;
+		from = end;
 	}
 }
 
@@ -110,7 +114,7 @@ void pageset_clear(struct pageset *ps, uint64_t pfn)
 	uint64_t index;
 
 	if (pageset_index(ps, pfn, &index))
-		clear_index(ps, index);
+		clear_indexes(ps, index, index + 1);
 }
 
 void pageset_clear_range(struct pageset *ps, uint64_t start_pfn, uint64_t end_pfn)
@@ -119,8 +123,8 @@ void pageset_clear_range(struct pageset *ps, uint64_t start_pfn, uint64_t end_pf
 		const struct pageset_run *r = &ps->runs[i];
 		uint64_t from = max_u64(start_pfn, r->start_pfn), to = min_u64(end_pfn, r->end_pfn);
 
-		for (uint64_t pfn = from; pfn < to; pfn++)
-			clear_index(ps, r->first_index + (pfn - r->start_pfn));
+		if (from < to)
+			clear_indexes(ps, r->first_index + (from - r->start_pfn), r->first_index + (to - r->start_pfn));
 	}
 }
 
@@ -168,20 +172,30 @@ static void set_bits(uint8_t *out, uint64_t from, uint64_t to)
 		out[from / 8] |= (uint8_t)(1u << (from % 8));
 }
 
+/* Of the pages [@from, @to) of run @r the ones that are set; bit 0 of @out is that of @start_pfn. */
+static void fill_from_run(const struct pageset *ps, const struct pageset_run *r, uint64_t from, uint64_t to,
+			  uint64_t start_pfn, uint8_t *out)
+{
+	uint64_t first = r->first_index + (from - r->start_pfn), end = first + (to - from);
+
+	for (uint64_t at = scan(ps, first, end, true), stop; at < end; at = scan(ps, stop, end, true)) {
+		stop = scan(ps, at, end, false);
+		set_bits(out, from - start_pfn + (at - first), from - start_pfn + (stop - first));
+	}
+}
+
 void pageset_fill_bitmap(const struct pageset *ps, bool present, uint64_t start_pfn, uint8_t *out, size_t len_bytes)
 {
 	uint64_t end_pfn = start_pfn + (uint64_t)len_bytes * 8;
-	uint64_t pos = start_pfn, start, end;
 
 	memset(out, 0, len_bytes);
-	if (present) {
-		for (size_t i = find_run(ps, start_pfn); i < ps->nr_runs && ps->runs[i].start_pfn < end_pfn; i++)
-			set_bits(out, max_u64(ps->runs[i].start_pfn, start_pfn) - start_pfn,
-				 min_u64(ps->runs[i].end_pfn, end_pfn) - start_pfn);
-		return;
-	}
-	while (pageset_next(ps, pos, UINT64_MAX / 2, &start, &end) && start < end_pfn) {
-		set_bits(out, start - start_pfn, min_u64(end, end_pfn) - start_pfn);
-		pos = end;
+	for (size_t i = find_run(ps, start_pfn); i < ps->nr_runs && ps->runs[i].start_pfn < end_pfn; i++) {
+		const struct pageset_run *r = &ps->runs[i];
+		uint64_t from = max_u64(r->start_pfn, start_pfn), to = min_u64(r->end_pfn, end_pfn);
+
+		if (present)
+			set_bits(out, from - start_pfn, to - start_pfn);
+		else
+			fill_from_run(ps, r, from, to, start_pfn, out);
 	}
 }

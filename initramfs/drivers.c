@@ -124,14 +124,43 @@ enum status drivers_of_memory(const char *sys, struct word_list *modules, struct
 	return word_list_add_all(modules, "virtio_pci virtio_mem", err);
 }
 
+/* Opened devices hold their driver's module; the core's holders are all watchdog drivers that are loaded. */
+static enum status add_opened_holders(const char *sys, struct word_list *modules, struct err *err)
+{
+	char path[PATH_MAX];
+	_cleanup_(cleanup_dir) DIR *dir = NULL;
+	enum status st = ST_OK;
+	struct dirent *e;
+
+	snprintf(path, sizeof(path), "%s/module/watchdog/holders", sys);
+	dir = opendir(path);
+	while (st == ST_OK && dir && (e = readdir(dir))) {
+		char refcnt[32];
+
+		/* softdog watches with the timers of the kernel that it watches: nothing is left running after a crash. */
+		if (e->d_name[0] == '.' || !strcmp(e->d_name, "softdog"))
+			continue;
+		snprintf(path, sizeof(path), "%s/module/%s/refcnt", sys, e->d_name);
+		if (strtoul(file_first_line(path, refcnt, sizeof(refcnt)), NULL, 10) > 0)
+			st = word_list_add(modules, e->d_name, err);
+	}
+	return st;
+}
+
 enum status drivers_of_watchdog(const char *sys, struct word_list *modules, bool *active, struct err *err)
 {
 	char path[PATH_MAX], device[PATH_MAX], state[32];
+	size_t nr_before = modules->nr;
+	enum status st;
 
 	snprintf(path, sizeof(path), "%s/class/watchdog/watchdog0/state", sys);
 	*active = strcmp(file_first_line(path, state, sizeof(state)), "active") == 0;
 	snprintf(path, sizeof(path), "%s/class/watchdog/watchdog0", sys);
 	if (!*active || !realpath(path, device))
 		return ST_OK;
-	return add_chain(device, modules, err);
+	st = add_chain(device, modules, err);
+	/* Some drivers (i6300esb) give their watchdog no parent. */
+	if (st == ST_OK && modules->nr == nr_before)
+		st = add_opened_holders(sys, modules, err);
+	return st;
 }

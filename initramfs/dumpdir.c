@@ -15,6 +15,7 @@
 #include "common/file.h"
 
 #define TRIES 64
+#define RESERVE_BYTES 65536
 /* "99991231T235959Z": a year of five digits would break the form and the order. */
 #define MAX_SECONDS UINT64_C(253402300799)
 
@@ -79,6 +80,29 @@ enum status dumpdir_make(int parentfd, uint64_t unix_seconds, char *name, int *d
 	}
 	*dirfd = fd;
 	return ST_OK;
+}
+
+void dumpdir_reserve(int dirfd)
+{
+	static const char zeros[RESERVE_BYTES];
+	int fd = openat(dirfd, DUMPDIR_RESERVE, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	struct err err;
+
+	if (fd < 0)
+		return;
+	/* Written, not only allocated: vfat has no other way, and delayed allocation must not promise it to two. */
+	if (file_write_fd(fd, DUMPDIR_RESERVE, zeros, sizeof(zeros), &err) != ST_OK || fsync(fd) < 0)
+		unlinkat(dirfd, DUMPDIR_RESERVE, 0);
+	close(fd);
+}
+
+void dumpdir_release(int dirfd)
+{
+	struct err err;
+
+	/* A journal gives the blocks back only once the removal is committed. */
+	if (unlinkat(dirfd, DUMPDIR_RESERVE, 0) == 0 && file_sync_dir(dirfd, &err) != ST_OK)
+		sync();
 }
 
 enum status dumpdir_newest(int parentfd, char *name, struct err *err)

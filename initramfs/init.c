@@ -212,6 +212,7 @@ static enum status start_dumpdir(struct init *in, struct err *err)
 		return st;
 	in->doc = status_file_new(&facts);
 	write_status(in, "start");
+	dumpdir_reserve(in->dirfd);
 	log_info("saving to %s/%s on %s (%s)", in->config.path, in->name, in->dev.node, in->dev.fstype);
 	return ST_OK;
 }
@@ -338,6 +339,7 @@ static void finish_status(struct init *in)
 	char size[16];
 
 	guard_stage("finishing", SILENCE_SECONDS);
+	dumpdir_release(in->dirfd);
 	status_file_set(in->doc, "state", state);
 	status_file_add_capture(in->doc, r);
 	status_file_add_seconds(in->doc, seconds);

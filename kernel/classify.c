@@ -135,6 +135,9 @@ static enum page_class classify_one(struct classifier *c, uint64_t pfn)
 		return PAGE_CLASS_FREE;
 	if (page_is_hwpoison(&c->layout, &f))
 		return PAGE_CLASS_HWPOISON;
+	/* No tail has it: where the link and this contradict each other, the page is kept. */
+	if (page_is_slab(&c->layout, &f))
+		return PAGE_CLASS_KERNEL;
 	if (page_is_tail(&f, &head_vaddr))
 		return class_of_head(c, head_vaddr);
 	behind = facts_in_batch(c, pfn + 1, &next) ? &next : NULL;

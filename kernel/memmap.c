@@ -16,8 +16,8 @@
 #define SECTION_HAS_MEM_MAP UINT64_C(2)
 #define SECTION_FLAG_BITS UINT64_C(0xfff)
 
-/* 1 TiB is 8192 sections of 128 MiB; this is 8 PiB. */
-#define MAX_SECTIONS (UINT64_C(1) << 16)
+/* How many are looked for: 128 TiB of RAM in sections of 128 MiB. What lies beyond counts as missing. */
+#define MAX_SECTIONS (UINT64_C(1) << 20)
 
 struct section {
 	uint64_t nr;
@@ -107,17 +107,17 @@ static void resolve_all(struct memmap *mm, uint64_t roots)
 {
 	const struct physmem *pm = mm->km->pm;
 	uint64_t next = 0; /* the lowest section that was not tried yet */
+	uint64_t nr_tried = 0;
 
 	mm->nr_sections = 0;
-	mm->nr_wanted = 0;
 	for (size_t i = 0; i < pm->nr_ranges; i++) {
 		uint64_t first = pm->ranges[i].start >> mm->km->page_shift >> mm->pfn_section_shift;
 		uint64_t last = (pm->ranges[i].end - 1) >> mm->km->page_shift >> mm->pfn_section_shift;
 
-		for (uint64_t nr = max_u64(first, next); nr <= last && mm->nr_wanted < MAX_SECTIONS; nr++) {
+		for (uint64_t nr = max_u64(first, next); nr <= last && nr_tried < MAX_SECTIONS; nr++) {
 			struct section *s = &mm->sections[mm->nr_sections];
 
-			mm->nr_wanted++;
+			nr_tried++;
 			next = nr + 1;
 			if (resolve_section(mm, roots, nr, s, NULL) == ST_OK)
 				mm->nr_sections++;
@@ -138,7 +138,7 @@ static uint64_t count_wanted(const struct memmap *mm)
 			n += end - first;
 		next = max_u64(next, end);
 	}
-	return min_u64(n, MAX_SECTIONS);
+	return n;
 }
 
 static int section_by_vaddr(const void *a, const void *b)
@@ -150,10 +150,10 @@ static int section_by_vaddr(const void *a, const void *b)
 
 static enum status find_sections(struct memmap *mm, struct err *err)
 {
-	uint64_t wanted = count_wanted(mm);
 	uint64_t behind;
 
-	mm->sections = calloc((size_t)wanted + 1, sizeof(*mm->sections));
+	mm->nr_wanted = count_wanted(mm);
+	mm->sections = calloc((size_t)min_u64(mm->nr_wanted, MAX_SECTIONS) + 1, sizeof(*mm->sections));
 	if (!mm->sections)
 		return err_set(err, ST_NO_MEMORY, "out of memory");
 	resolve_all(mm, mm->mem_section);
@@ -164,7 +164,7 @@ static enum status find_sections(struct memmap *mm, struct err *err)
 	if (!mm->nr_sections && kmodel_read_u64(mm->km, mm->mem_section, &behind, NULL) == ST_OK)
 		resolve_all(mm, behind);
 	if (!mm->nr_sections)
-		return err_set(err, ST_NOT_FOUND, "none of %" PRIu64 " memory sections has a readable map", wanted);
+		return err_set(err, ST_NOT_FOUND, "none of %" PRIu64 " memory sections has a readable map", mm->nr_wanted);
 	mm->by_vaddr = calloc(mm->nr_sections, sizeof(*mm->by_vaddr));
 	if (!mm->by_vaddr)
 		return err_set(err, ST_NO_MEMORY, "out of memory");

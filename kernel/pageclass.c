@@ -10,7 +10,10 @@
 /* include/linux/page-flags.h: the low bits of page.mapping */
 #define MAPPING_ANON 1u
 #define MAPPING_LOW_BITS 3u
-/* mm/internal.h, include/linux/page-flags.h: page_type is below this, a count of mappings is not (PAGE_MAPCOUNT_RESERVE) */
+/*
+ * include/linux/page-flags.h: a page_type is below this, a count of mappings is not (PAGE_MAPCOUNT_RESERVE). Up to 4.17 the very
+ * value means a free page (PAGE_BUDDY_MAPCOUNT_VALUE), since then nothing.
+ */
 #define MAPCOUNT_RESERVE (-128)
 
 const char *page_class_name(enum page_class c)
@@ -183,20 +186,25 @@ bool page_is_tail(const struct page_facts *f, uint64_t *head_vaddr)
 	return f->compound_head & 1;
 }
 
-bool page_is_hwpoison(const struct page_layout *l, const struct page_facts *f)
-{
-	return f->flags & l->mask_hwpoison;
-}
-
 /* Struct pages that nobody initialised: page_init_poison() fills them with ones. */
 static bool is_poisoned_struct(const struct page_facts *f)
 {
 	return f->flags == UINT64_MAX || f->flags == UINT32_MAX;
 }
 
+bool page_is_hwpoison(const struct page_layout *l, const struct page_facts *f)
+{
+	return f->flags & l->mask_hwpoison && !is_poisoned_struct(f);
+}
+
+bool page_is_slab(const struct page_layout *l, const struct page_facts *f)
+{
+	return f->flags & l->mask_slab || type_matches(&l->slab, f);
+}
+
 static bool has_page_type(const struct page_facts *f)
 {
-	return (int32_t)f->mapcount < MAPCOUNT_RESERVE;
+	return (int32_t)f->mapcount <= MAPCOUNT_RESERVE;
 }
 
 /* A hugetlb head up to 6.8, told by its first tail, which must name this very head. */
@@ -234,7 +242,7 @@ enum page_class page_class_of(const struct page_layout *l, const struct page_fac
 		return PAGE_CLASS_KERNEL;
 	if (page_is_hwpoison(l, f))
 		return PAGE_CLASS_HWPOISON;
-	if (f->flags & l->mask_slab)
+	if (page_is_slab(l, f))
 		return PAGE_CLASS_KERNEL;
 	if (has_page_type(f)) {
 		if (type_matches(&l->buddy, f) || type_matches(&l->unaccepted, f))
@@ -243,12 +251,12 @@ enum page_class page_class_of(const struct page_layout *l, const struct page_fac
 			return PAGE_CLASS_OFFLINE;
 		if (type_matches(&l->hugetlb, f))
 			return PAGE_CLASS_USER;
-		return PAGE_CLASS_KERNEL; /* slab, page tables, and types that are newer than this */
+		return PAGE_CLASS_KERNEL; /* page tables, and types that are newer than this */
 	}
 	if (is_hugetlb_by_tail(l, f, next, vaddr) || is_anonymous(l, f))
 		return PAGE_CLASS_USER;
-	if (is_cache(l, f))
-		return f->flags & l->mask_private ? PAGE_CLASS_CACHE_PRIVATE : PAGE_CLASS_CACHE;
+	if (is_cache(l, f)) /* where nothing tells of private data, there may be some */
+		return f->flags & l->mask_private || !l->mask_private ? PAGE_CLASS_CACHE_PRIVATE : PAGE_CLASS_CACHE;
 	return PAGE_CLASS_KERNEL;
 }
 
@@ -263,7 +271,7 @@ enum page_class page_class_of(const struct page_layout *l, const struct page_fac
 
 enum kernel_kind page_kernel_kind(const struct page_layout *l, const struct page_facts *f)
 {
-	if (f->flags & l->mask_slab || type_matches(&l->slab, f))
+	if (page_is_slab(l, f))
 		return KERNEL_KIND_SLAB;
 	if (!has_page_type(f))
 		return KERNEL_KIND_OTHER;

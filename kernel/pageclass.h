@@ -75,6 +75,8 @@ static inline bool page_is_head(const struct page_layout *l, const struct page_f
 	return f->flags & l->mask_head;
 }
 bool page_is_hwpoison(const struct page_layout *l, const struct page_facts *f);
+/** Does the struct page itself say slab? Then no other sign counts. */
+bool page_is_slab(const struct page_layout *l, const struct page_facts *f);
 
 /**
  * The class of a page that is no tail: a single page, or the head of a compound page, whose class its tails share.

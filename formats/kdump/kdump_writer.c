@@ -9,6 +9,8 @@
 /* A run is written when it has reached RUN_BYTES; the room behind that is for the page that crosses the line. */
 #define RUN_BYTES MIB
 #define RUN_CAP (RUN_BYTES + 256 * KIB)
+/* What is saved, or lost, at a time when the disk is full. */
+#define RESCUE_BYTES (128 * KDUMP_PAGE_DESC_SIZE)
 
 /* Bytes that follow each other at the sink, collected until a large write is worth it. */
 struct run {
@@ -293,6 +295,46 @@ static uint64_t forget_lost_data(struct kdump_writer *w)
 	return nr_lost;
 }
 
+static uint64_t count_pages(const struct kdump_writer *w, const uint8_t *descs, size_t len)
+{
+	uint64_t nr = 0;
+
+	for (size_t at = 0; at < len; at += KDUMP_PAGE_DESC_SIZE) {
+		struct page_desc d;
+
+		page_desc_decode(descs + at, w->header.order, &d);
+		nr += d.offset != 0;
+	}
+	return nr;
+}
+
+/*
+ * A disk may be too full even for descriptors, where the file system could not reserve their place. Save the buffered ones as
+ * far as it goes, in small pieces. The piece that fails may have landed in part and end in a torn descriptor: blank it, which
+ * takes no new space. Returns how many pages are lost.
+ */
+static uint64_t rescue_descs(struct kdump_writer *w)
+{
+	struct run *r = &w->meta;
+	uint64_t nr_lost;
+	size_t at, n = 0;
+
+	for (at = 0; at < r->len; at += n) {
+		n = (size_t)min_u64(r->len - at, RESCUE_BYTES);
+		if (wsink_write_at(w->sink, r->off + at, r->bytes + at, n, NULL) != ST_OK)
+			break;
+	}
+	nr_lost = count_pages(w, r->bytes + at, r->len - at);
+	if (at < r->len) {
+		memset(r->bytes + at, 0, n);
+		/* It may give up at the same place again: by then the front is blank. */
+		if (wsink_write_at(w->sink, r->off + at, r->bytes + at, n, NULL) != ST_OK)
+			w->failed = true;
+	}
+	r->len = 0;
+	return nr_lost;
+}
+
 enum status kdump_writer_finish(struct kdump_writer *w, bool *incomplete, uint64_t *nr_lost, struct err *err)
 {
 	enum status st = ST_OK;
@@ -303,7 +345,8 @@ enum status kdump_writer_finish(struct kdump_writer *w, bool *incomplete, uint64
 	if (w->failed && w->sink->rewritable) {
 		*incomplete = true;
 		*nr_lost = forget_lost_data(w);
-		st = run_flush(w, &w->meta, err);
+		*nr_lost += rescue_descs(w);
+		st = ST_OK;
 	} else if (st == ST_OK) {
 		st = run_flush(w, &w->data, err);
 	}

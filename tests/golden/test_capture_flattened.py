@@ -57,18 +57,6 @@ def test_shape_of_the_stream(innercore, cores, scratch, codec, level):
     assert Kdump(flat.rearranged()).status == COMPRESSION[codec]
 
 
-def test_file_knows_the_stream(innercore, cores, scratch):
-    _, src = cores.standard(style='6.1')
-    capture_stream(innercore, src, scratch / 'stream', 'zlib', 31)
-    assert 'lattened' in judges.run_text('file', '-b', scratch / 'stream')[1]
-
-
-def test_crash_reads_the_stream_itself(innercore, cores, scratch):
-    m, src = cores.standard(style='6.1')
-    capture_stream(innercore, src, scratch / 'stream', 'zlib', 31)
-    assert judges.run_text('crash', '--osrelease', scratch / 'stream') == (0, m.uts[2] + '\n')
-
-
 def test_stream_as_source(innercore, cores, scratch):
     """A flattened dump, not rearranged, filtered once more."""
     m, src = cores.standard(style='6.12')

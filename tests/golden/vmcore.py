@@ -24,6 +24,7 @@ LARGE_BLOCKS = (('buddy', 10), ('hugetlb', 9), ('anon', 9), ('hugetlb', 9), ('bu
 RANGES = ((0x100000, 0x900000), (0x10000000, 0x12600000), (0x100000000, 0x100600000))
 IMAGE_PADDR, IMAGE_LEN = 0x10200000, 2 * LARGE
 TABLE_POOL = (0x10000000, 0x10080000)
+FREE_START = 1 << 33
 
 # Places in the kernel image.
 OFF_PGD, OFF_UTS, OFF_NODE_MAP, OFF_SECTION_POINTER = 0x200000, 0x201000, 0x202000, 0x202800
@@ -104,11 +105,12 @@ class Machine:
     'static' (roots in the image), 'flat' (no roots: one array, 36 bits of memory).
     section_flags: low bits of section_mem_map beside present and has_mem_map. vmemmap: '2M', '4K', or 'none' (each
     section's struct pages somewhere in the direct map). peculiar: plant what only innercore tells apart.
-    fake_heads: optimized hugetlb vmemmap, needs '4K'. zero_ranges: memory above 4 GiB is left empty.
+    fake_heads: optimized hugetlb vmemmap, needs '4K'. free_gib: so much more memory from 8 GiB on, which is all free and not
+    part of ram or classes; its struct pages are one and the same page many times.
     """
 
     def __init__(self, style='6.1', levels=5, negative_phys_base=True, sme_mask=0, mem_section='roots', section_flags=0x1c,
-                 vmemmap='2M', peculiar=False, fake_heads=False, cpus=2, seed=1, vmcoreinfo=None):
+                 vmemmap='2M', peculiar=False, fake_heads=False, cpus=2, seed=1, free_gib=0):
         self.rng = random.Random(seed)
         self.style = pagetypes.STYLES[style]
         self.levels, self.sme_mask, self.mem_section, self.section_flags = levels, sme_mask, mem_section, section_flags
@@ -123,9 +125,11 @@ class Machine:
         self.ram = Ram(RANGES)
         self.classes = {}
         self.kinds = {}        # pfn of a block's first page -> (kind, order)
+        self.structures = set()  # pages that hold what a reader needs: image, tables, memory map
         self._memmap_frame = {}  # number of a page of struct pages, by vmemmap order -> its physical address
         self.free = set(self.ram.pfns())
-        self._build(vmcoreinfo)
+        self.free_sections = range(FREE_START >> SECTION_BITS, FREE_START + (free_gib << 30) >> SECTION_BITS)
+        self._build()
 
     # Address arithmetic.
 
@@ -165,7 +169,7 @@ class Machine:
                 return pfn
         return None
 
-    def _build(self, vmcoreinfo):
+    def _build(self):
         self._claim(IMAGE_PADDR, IMAGE_LEN)
         self._claim(TABLE_POOL[0], TABLE_POOL[1] - TABLE_POOL[0], 'pgtable')
         self.large = [(kind, order, self._take(order)) for kind, order in LARGE_BLOCKS]
@@ -182,7 +186,7 @@ class Machine:
         self.ram.write(IMAGE_PADDR + OFF_NODE_MAP, struct.pack('<Q', 1))
         self._plant_all()
         self._fill_contents()
-        self.vmcoreinfo = self._vmcoreinfo_text() if vmcoreinfo is None else vmcoreinfo
+        self.vmcoreinfo = self._vmcoreinfo_text()
 
     def _map_ram(self):
         """Direct map: above 4 GiB by one leaf of 1 GiB, elsewhere by 2 MiB, the first megabytes by pages."""
@@ -213,6 +217,16 @@ class Machine:
             else:
                 self._section_map[nr] = pfn * PAGE
 
+    def _build_free_memmap(self, planter):
+        pfn = self._take(HUGE_ORDER)
+        for i in range(1 << HUGE_ORDER):
+            self.kinds[pfn + i] = ('reserved', 0)
+        block = b''.join(planter.buddy(0, 10))
+        self.ram.write(pfn * PAGE, block * (LARGE // len(block)))
+        for nr in self.free_sections:
+            self.tables.map(self.vmemmap + nr * LARGE, pfn * PAGE, LARGE, PageTables.NX)
+        self.structures.update(range(pfn, pfn + (1 << HUGE_ORDER)))
+
     def _map_scattered(self, nr, first):
         """Page by page, and only for 2 MiB subsections that have RAM, as memory hotplug does."""
         for i in range(512):
@@ -242,7 +256,7 @@ class Machine:
         self.roots_paddr = roots
         self.section_paddr = {}
         made = {}
-        for nr in self.sections():
+        for nr in [*self.sections(), *self.free_sections]:
             at = roots + nr * 16
             if self.mem_section != 'flat':
                 root = nr // per_root
@@ -271,6 +285,8 @@ class Machine:
 
     def _plant_all(self):
         planter = pagetypes.Planter(self.style, self.page_vaddr, self.direct_map, self.rng)
+        if self.free_sections:
+            self._build_free_memmap(planter)
         for pfn, (kind, order) in sorted(self.kinds.items()):
             self._set_block(planter, kind, pfn, order)
         for kind, order, pfn in self.large:
@@ -304,15 +320,15 @@ class Machine:
 
     def _fill_contents(self):
         """Every page that holds no structure: noise, text that shrinks, or nothing."""
-        fixed = {pfn for frame in self._memmap_frame.values() for pfn in (frame // PAGE,)}
-        fixed.update(at // PAGE for at in self.section_paddr.values())
+        self.structures.update(frame // PAGE for frame in self._memmap_frame.values())
+        self.structures.update(at // PAGE for at in self.section_paddr.values())
         spans = [(IMAGE_PADDR, IMAGE_LEN), (TABLE_POOL[0], TABLE_POOL[1] - TABLE_POOL[0])]
         if self.mem_section in ('roots', 'pointer'):
             spans.append((self.roots_paddr, -(-self.nr_roots * 8 // PAGE) * PAGE))
         for paddr, length in spans:
-            fixed.update(range(paddr // PAGE, (paddr + length) // PAGE))
+            self.structures.update(range(paddr // PAGE, (paddr + length) // PAGE))
         for pfn in self.ram.pfns():
-            if pfn in fixed:
+            if pfn in self.structures:
                 continue
             dice = self.rng.random()
             if dice < 0.25:

@@ -16,7 +16,7 @@ import cycle
 import debian
 import guest
 import image
-from channel import HarnessError
+from channel import HarnessError, Stream
 
 TREE = image.TREE
 INNERCORE = TREE / "build/innercore"
@@ -41,25 +41,28 @@ class Stage:
 
 
 class ConsoleEcho:
-    """Shows the guest's console from the panic on, while it happens."""
+    """Shows what the console says while it happens: the panic, and of the capture kernel's boot only innercore's lines."""
 
-    def __init__(self, crash: cycle.Crash):
-        self._crash = crash
+    def __init__(self, console: Stream):
+        self._console = console
+        self._shown = console.size()
+        self._capturing = False
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._show, daemon=True)
+        self._thread = threading.Thread(target=self._follow, daemon=True)
 
-    def _show(self) -> None:
-        shown = 0
-        while True:
-            stopped = self._stop.wait(0.2)
-            text = self._crash.crash_console()
-            end = len(text) if stopped else text.rfind("\n") + 1
-            for line in text[shown:end].splitlines():
-                if line.strip():
-                    print(f"    {line}", flush=True)
-            shown = max(shown, end)
-            if stopped:
-                return
+    def _follow(self) -> None:
+        while not self._stop.wait(0.2):
+            self._show_new_lines()
+        self._show_new_lines()
+
+    def _show_new_lines(self) -> None:
+        text = self._console.since(self._shown)
+        end = text.rfind(b"\n") + 1
+        self._shown += end
+        for line in text[:end].decode(errors="replace").replace("\r", "").splitlines():
+            self._capturing |= "] Linux version " in line
+            if line.startswith("innercore") or (line.strip() and not self._capturing):
+                print(f"    {line}", flush=True)
 
     def __enter__(self) -> None:
         self._thread.start()
@@ -107,7 +110,7 @@ def run() -> None:
                 crash.arm()
                 show(crash.result.facts["arm"])
                 show(crash.guest.check("innercore status"))
-            with Stage("panic and capture: echo c >/proc/sysrq-trigger"), ConsoleEcho(crash):
+            with Stage("panic and capture: echo c >/proc/sysrq-trigger"), ConsoleEcho(crash.guest.console):
                 crash.panic()
                 crash.capture()
             with Stage("bring the dump to the host"):

@@ -140,6 +140,8 @@ def vmcopy_archive(kernel: Kernel, real_init: pathlib.Path, output: pathlib.Path
     """To append to the capture initramfs: copies the raw memory away first, then becomes `real_init`."""
     entries = [cpio.folder("harness")]
     entries.append(cpio.file("harness/busybox", busybox().read_bytes(), 0o755))
+    copier = compile_static(GUEST / "vmcopy.c", output.with_suffix(".vmcopy"))
+    entries.append(cpio.file("harness/vmcopy", copier.read_bytes(), 0o755))
     entries.append(cpio.file("init", (GUEST / "vmcopy.sh").read_bytes(), 0o755))
     entries.append(cpio.file("init.real", real_init.read_bytes(), 0o755))
     entries += _module_entries(kernel, ("virtio_pci", "virtio_blk"), "harness")

@@ -104,7 +104,7 @@ static inline void fake_make_sections(struct fake_memmap *mm, enum fake_section_
 		    model == FAKE_FLAT ? 1ull << (46 - FAKE_SECTION_BITS) : 2048ull);
 }
 
-/** RAM from 0 to @ram_bytes, all of it in sections whose struct pages are zero but for the counts. */
+/** RAM from 0 to @ram_bytes, all of it in sections; the struct pages are zero. */
 static inline struct fake_memmap fake_memmap_new(uint64_t ram_bytes, enum fake_section_model model)
 {
 	struct fake_memmap mm = { .fk = fake_kernel_new(ram_bytes), .nr_sections = ram_bytes >> FAKE_SECTION_BITS };

@@ -17,6 +17,7 @@ for serial in /sys/block/*/serial; do
 	disk=${serial%/serial}
 	ln -s "../../${disk##*/}" "/dev/disk/by-serial/$name"
 done
+hostname innercore-guest
 modprobe virtio_pci
 modprobe virtio_console
 for module in virtio_balloon qemu_fw_cfg; do

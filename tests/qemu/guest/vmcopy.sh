@@ -1,7 +1,7 @@
 #!/harness/busybox sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Goes before the real /init of the capture kernel: the raw memory, read(2) by read(2) with no help from innercore, is
-# what innercore's dump is judged by. Then the real init takes over as PID 1 in the state that it expects: nothing mounted.
+# Goes before the real /init of the capture kernel: the raw memory, copied with no help from innercore, is what
+# innercore's dump is judged by. Then the real init takes over as PID 1 in the state that it expects: nothing mounted.
 bb=/harness/busybox
 $bb mkdir -p /proc /sys /dev
 $bb mount -t proc proc /proc
@@ -22,8 +22,13 @@ while [ -z "$raw" ] && [ $tries -lt 200 ]; do
 	[ -n "$raw" ] || $bb usleep 50000
 done
 if [ -n "$raw" ]; then
+	# Half of the crashes take the copy by read(2), half by mmap, so that both are held against what innercore saw.
 	# Direct writes keep the reservation small: no page cache grows.
-	$bb dd if=/proc/vmcore of="$raw" bs=4M iflag=fullblock oflag=direct conv=notrunc && $bb sync
+	if [ -d /sys/firmware/efi ]; then
+		$bb dd if=/proc/vmcore of="$raw" bs=4M iflag=fullblock oflag=direct conv=notrunc
+	else
+		/harness/vmcopy /proc/vmcore "$raw"
+	fi
 	echo "harness: vmcore copied, status $?"
 else
 	echo "harness: no disk for the raw copy"

@@ -7,7 +7,8 @@ Nothing comes from VMCOREINFO's filter keys: every offset, flag and type number 
 the struct pages are read at vmemmap_base. Pages are judged by three kinds of witness:
 
     lists    the zones' free lists and the CPUs' page caches, walked link by link
-    owners   page tables of the kernel and of every process, and what the kernel's map: struct pages, modules, stacks
+    owners   page tables of the kernel and of every process, and what the kernel's map: struct pages, modules, stacks;
+             the slabs on the lists of every cache; the pages of every task_struct, mm_struct and kmem_cache
     marks    the flags and the type in the page's own struct page, or in its compound head's
 
 Owners beat marks, and a list and a mark must agree; where they do not, the page is `contested` and a line says so.
@@ -24,33 +25,13 @@ from collections.abc import Callable, Iterator
 
 import drgn
 from drgn.helpers.linux.cpumask import for_each_possible_cpu
+from drgn.helpers.linux.list import list_for_each_entry
 from drgn.helpers.linux.nodemask import for_each_online_node
 from drgn.helpers.linux.percpu import per_cpu, per_cpu_ptr
 from drgn.helpers.linux.pid import for_each_task
 
-NAMES = (
-    "absent",  # 0: not in the vmcore
-    "kernel",  # allocated, and nothing below
-    "free",
-    "cache",
-    "cache private",
-    "anonymous",
-    "hugetlb",
-    "offline",
-    "hwpoison",
-    "slab",
-    "page table",
-    "reserved",
-    "pcp",  # free, but on a CPU's list and so without the buddy mark
-    "kernel stack",
-    "memory map",
-    "module",
-    "vmalloc",
-    "guard",
-    "large kmalloc",
-    "no struct page",
-    "contested",
-)
+from classify_names import NAMES
+
 CODE = {name: code for code, name in enumerate(NAMES)}
 DROPPABLE_MARKS = frozenset(
     CODE[name] for name in ("free", "cache", "cache private", "anonymous", "hugetlb", "offline", "hwpoison")
@@ -69,6 +50,8 @@ OLD_TYPES = {0x80: "buddy", 0x100: "offline", 0x200: "table", 0x400: "guard"}
 # A run of struct pages that cannot be read at once is tried again in pieces, down to one page of them.
 READ_PAGES = 1 << 15
 SAMPLES = 8
+# More slabs than a CPU's list holds on any kernel; it ends a loop in a broken one.
+MAX_CPU_PARTIAL = 4096
 
 
 def member(type_: drgn.Type, *names: str) -> int:
@@ -373,7 +356,9 @@ class Owners:
         self._vmalloc_range = range(areas, areas + size)
         root = prog.symbol("init_top_pgt").address - KERNEL_MAP + prog.read_u64(prog.symbol("phys_base").address)
         self.tables.walk(root & (1 << 64) - 1, 256, 512, self._kernel_leaf)
+        self._direct_map = prog["page_offset_base"].value_()
         self._processes()
+        self._slabs(memory_map)
         for pfn in self.tables.tables:
             self.owned[pfn] = CODE["page table"]
 
@@ -394,16 +379,53 @@ class Owners:
     def _tasks(self) -> Iterator[drgn.Object]:
         yield from for_each_task(self.prog)
         for cpu in for_each_possible_cpu(self.prog):
-            yield per_cpu(self.prog["runqueues"], cpu).idle
+            idle = per_cpu(self.prog["runqueues"], cpu).idle
+            if idle:
+                yield idle
+
+    def _object(self, address: int, size: int) -> None:
+        """An object that some list of the kernel's leads to; those in the kernel's image are reserved anyway."""
+        start = address - self._direct_map
+        if 0 <= start < self._memmap.start - self._direct_map:
+            first, last = start >> PAGE_SHIFT, (start + size - 1) >> PAGE_SHIFT
+            self.owned.update((pfn, CODE["slab"]) for pfn in range(first, last + 1))
+
+    def _slab(self, slab: drgn.Object, cache: drgn.Object, memory_map: MemoryMap) -> None:
+        pfn = memory_map.pfn(slab.value_())
+        if pfn is None:
+            self.notes.append(f"cache {cache.name.string_().decode()}: broken slab {slab.value_():#x}")
+            return
+        pages = (slab.objects.value_() * cache.size.value_() + PAGE_SIZE - 1) >> PAGE_SHIFT
+        self.owned.update((number, CODE["slab"]) for number in range(pfn, pfn + pages))
+
+    def _slabs(self, memory_map: MemoryMap) -> None:
+        """SLUB's own lists; a full slab is on none of them."""
+        cpus, nodes = list(for_each_possible_cpu(self.prog)), list(for_each_online_node(self.prog))
+        for cache in list_for_each_entry("struct kmem_cache", self.prog["slab_caches"].address_of_(), "list"):
+            # Its last member has an element a node that could exist, and the object only those that do.
+            self._object(cache.value_(), member(cache.type_.type, "node"))
+            for node in nodes:
+                for slab in list_for_each_entry("struct slab", cache.node[node].partial.address_of_(), "slab_list"):
+                    self._slab(slab, cache, memory_map)
+            for cpu in cpus:
+                of_cpu = per_cpu_ptr(cache.cpu_slab, cpu)
+                if of_cpu.slab:
+                    self._slab(of_cpu.slab, cache, memory_map)
+                slab, left = of_cpu.partial, MAX_CPU_PARTIAL
+                while slab and left:
+                    self._slab(slab, cache, memory_map)
+                    slab, left = slab.next, left - 1
 
     def _processes(self) -> None:
-        direct_map = self.prog["page_offset_base"].value_()
         size = self.prog["init_stack"].type_.size if "init_stack" in self.prog else 4 * PAGE_SIZE
         roots = set()
         for task in self._tasks():
-            if task and task.mm:
+            # The registers at its end are declared larger than this CPU's are.
+            self._object(task.value_(), member(task.type_.type, "thread"))
+            if task.mm:
                 roots.add(task.mm.pgd.value_())
-            stack = task.stack.value_() if task else 0
+                self._object(task.mm.value_(), task.mm.type_.type.size)
+            stack = task.stack.value_()
             if not stack:
                 continue
             for address in range(stack, stack + size, PAGE_SIZE):
@@ -413,7 +435,7 @@ class Owners:
                 elif stack in self._vmalloc_range:
                     self.notes.append(f"the stack of task {task.pid.value_()} is not mapped at {address:#x}")
         for root in sorted(roots):
-            self.tables.walk(root - direct_map, 0, 256, None)
+            self.tables.walk(root - self._direct_map, 0, 256, None)
         if self.tables.faults:
             self.notes.append(f"{self.tables.faults} page tables are not in the vmcore")
 
@@ -492,7 +514,7 @@ class Judge:
         for pfn, code in self.owners.owned.items():
             if pfn >= len(codes) or not codes[pfn]:
                 continue
-            if codes[pfn] in DROPPABLE_MARKS or codes[pfn] == CODE["pcp"]:
+            if codes[pfn] in DROPPABLE_MARKS or codes[pfn] == CODE["pcp"] or self._is_odd(pfn, code):
                 # Kept is right in doubt: the owner was found by following the kernel's own pointers.
                 self._contest(f"{NAMES[code]} by its owner but {NAMES[codes[pfn]]} by its marks", pfn, code)
             else:
@@ -500,6 +522,10 @@ class Judge:
         for pfn in self.owners.vmalloc.values():
             if pfn < len(codes) and codes[pfn] == CODE["kernel"]:
                 codes[pfn] = CODE["vmalloc"]
+
+    def _is_odd(self, pfn: int, code: int) -> bool:
+        """A slab that its cache lists is marked so, or reserved where it is older than the allocator."""
+        return code == CODE["slab"] and self.codes[pfn] not in (code, CODE["reserved"])
 
     def judge(self) -> dict:
         """The header of the result; the codes are in `codes`."""
@@ -509,7 +535,14 @@ class Judge:
         for why, pfns in self._contested.items():
             self.notes.append(f"{len(pfns)} pages {why}: {', '.join(f'{pfn:#x}' for pfn in pfns[:SAMPLES])}")
         partial = sorted({edge >> PAGE_SHIFT for bounds in self.ranges for edge in bounds if edge % PAGE_SIZE})
+        owned = collections.Counter(NAMES[code] for code in self.owners.owned.values())
+        witnesses = {
+            "free lists": sum(1 << order for order in self.lists.free.values()),
+            "cpu lists": sum(1 << order for order in self.lists.pcp.values()),
+            **{f"{name} by owner": count for name, count in owned.items()},
+        }
         return {
+            "witnesses": witnesses,
             "classes": list(NAMES),
             "pages": len(self.codes),
             "partial": partial,

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import ctypes
-import ctypes.util
 import glob
 import json
 import os
@@ -20,7 +19,7 @@ import sys
 PAGE_SIZE = 4096
 # Larger than any dump of a test guest would fill: 32 GiB of pages.
 MAX_PFN = 1 << 23
-KPHYSADDR, MACHPHYSADDR = 0, 1
+MACHPHYSADDR = 1
 NIL, DIRECTORY, NUMBER, ADDRESS, STRING, BITMAP, BLOB = range(7)
 STATUS = ("ok", "system", "not implemented", "no data", "corrupt", "invalid", "end of file", "no key", "busy", "xlat")
 # Stretches read at once where only the bytes count.
@@ -108,7 +107,7 @@ class Dump:
         """All numbers, addresses and strings below `key`, by full name."""
         found: dict[str, int | str] = {}
         position = Position()
-        if self.lib.kdump_attr_iter_start(self.context, key.encode(), ctypes.byref(position)):
+        if self.lib.kdump_attr_iter_start(self.context, key.encode() or None, ctypes.byref(position)):
             return found
         while position.key is not None:
             name = f"{key}.{position.key.decode()}" if key else position.key.decode()
@@ -141,8 +140,7 @@ class Dump:
         """`count` pages from `pfn`; ReadError if any of them cannot be had."""
         size = ctypes.c_size_t(count * PAGE_SIZE)
         buffer = ctypes.create_string_buffer(size.value)
-        space = MACHPHYSADDR
-        self._check(self.lib.kdump_read(self.context, space, pfn * PAGE_SIZE, buffer, ctypes.byref(size)))
+        self._check(self.lib.kdump_read(self.context, MACHPHYSADDR, pfn * PAGE_SIZE, buffer, ctypes.byref(size)))
         if size.value != count * PAGE_SIZE:
             raise ReadError("end of file", f"{size.value} of {count * PAGE_SIZE} bytes")
         return buffer.raw

@@ -53,13 +53,18 @@ SECONDS = 600
 
 @dataclasses.dataclass(frozen=True)
 class Judgement:
-    """What each page is: codes[pfn] is an index into classes; 0 is a page that the vmcore does not hold."""
+    """What each page is: codes[pfn] is an index into classes; 0 is a page that the vmcore does not hold.
+
+    `witnesses` counts the pages that lists and owners spoke of: were they few, the marks alone would have judged.
+    `partial`: PFNs of which the vmcore holds a part.
+    """
 
     release: str
     classes: tuple[str, ...]
     codes: bytes
     anomalies: tuple[str, ...]
     partial: tuple[int, ...]
+    witnesses: dict[str, int]
 
     def counts(self) -> dict[str, int]:
         """Pages per class, `absent` left out."""
@@ -81,7 +86,12 @@ def load(path: os.PathLike[str] | str) -> Judgement:
     if unknown:
         raise readers.ReaderError(f"{path}: nothing says whether to keep {', '.join(sorted(unknown))}")
     return Judgement(
-        header["release"], tuple(header["classes"]), codes, tuple(header["anomalies"]), tuple(header["partial"])
+        release=header["release"],
+        classes=tuple(header["classes"]),
+        codes=codes,
+        anomalies=tuple(header["anomalies"]),
+        partial=tuple(header["partial"]),
+        witnesses=header["witnesses"],
     )
 
 
@@ -124,10 +134,11 @@ def compare(judgement: Judgement, stored: bytes) -> tuple[dict[str, list[int]], 
 
 def summary(found: dict[str, list[int]], most: int = 12) -> str:
     """One line a class, for the message of a failed test."""
-    return "\n".join(
-        f"{name}: {len(pfns)} pages: {', '.join(f'{pfn:#x}' for pfn in pfns[:most])}{' ...' if len(pfns) > most else ''}"
-        for name, pfns in found.items()
-    )
+    lines = []
+    for name, pfns in found.items():
+        shown = ", ".join(f"{pfn:#x}" for pfn in pfns[:most])
+        lines.append(f"{name}: {len(pfns)} pages: {shown}{' ...' if len(pfns) > most else ''}")
+    return "\n".join(lines)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -138,7 +149,9 @@ def main(argv: Sequence[str]) -> int:
     try:
         found = judge(argv[0], argv[1], argv[2])
         print(found.release, *(f"{name}: {count}" for name, count in found.counts().items()), sep="\n")
-        print(*(f"anomaly: {note}" for note in found.anomalies), sep="\n")
+        print(*(f"witness: {name}: {count}" for name, count in found.witnesses.items()), sep="\n")
+        for note in found.anomalies:
+            print(f"anomaly: {note}")
         if len(argv) < 4:
             return 0
         lost, leaked = compare(found, readers.kdumpfile(argv[3]).stored)
