@@ -15,6 +15,9 @@ $(BUILD)/obj/%.o: %.c Makefile $(wildcard Kbuild-helpers/*.mk)
 	@echo "  CC      $<"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+# What a compiler's dependency file does not list: .incbin.
+$(BUILD)/obj/compare/html_assets.o: compare/report.css compare/report.js
+
 -include $(PRODUCT_OBJS:.o=.d)
 
 DESTDIR ?=

@@ -48,8 +48,8 @@ check-unit: $(UNIT_BINS) ## unit tests
 	if [ -n "$$failed" ]; then echo "unit tests failed:$$failed" >&2; exit 1; fi; \
 	echo "unit tests: $(words $(UNIT_BINS)) programs passed"
 
-check-san: ## unit tests under the address and undefined behaviour sanitizers
-	$(Q)$(MAKE) --no-print-directory SAN=asan,ubsan check-unit
+check-san: ## unit tests, and the program for the golden tests, under the address and undefined behaviour sanitizers
+	$(Q)$(MAKE) --no-print-directory SAN=asan,ubsan all check-unit
 
 check-golden: $(BUILD)/innercore ## bytes in, bytes out: no guest needed
 	$(Q)if [ -n "$(GOLDEN_TESTS)" ]; then $(PYTEST) -q $(GOLDEN_TESTS) $(PYTEST_ARGS); fi

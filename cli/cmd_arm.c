@@ -20,7 +20,8 @@ static void print_help(void)
 {
 	puts("usage: innercore arm [-c CONFIG] [--initramfs FILE] [--kernel FILE] [-n]\n"
 	     "\n"
-	     "Load the capture kernel, so that a crash is captured. Builds its initramfs where that is missing or stale.\n"
+	     "Load the capture kernel, so that a crash is captured. Builds its initramfs where that is missing or "
+	     "stale.\n"
 	     "Also sets kernel.panic_on_oops.\n"
 	     "\n"
 	     "  -c, --config FILE     configuration (default " CONFIG_PATH ")\n"
@@ -84,7 +85,9 @@ static void print_report(const struct arm_report *r, bool dry_run)
 	puts(dry_run ? "would load:" : "armed: a crash will be captured");
 	printf("  kernel       %s\n", r->record.kernel);
 	printf("  initramfs    %s, %s%s\n", r->record.initramfs, units_bytes(r->initramfs_bytes, size, sizeof(size)),
-	       !r->initramfs_built ? "" : dry_run ? ", to be built anew" : ", built anew");
+	       !r->initramfs_built ? ""
+	       : dry_run	   ? ", to be built anew"
+				   : ", built anew");
 	printf("  target       %s\n", r->record.target);
 	printf("  reservation  %s\n", units_bytes(r->reserved_bytes, reserved, sizeof(reserved)));
 	if (!dry_run)
@@ -98,9 +101,9 @@ static json_t *report_json(const struct arm_report *r, bool dry_run)
 {
 	return json_pack("{s:b, s:s, s:s, s:s, s:I, s:b, s:s, s:s, s:s, s:I, s:b}", "loaded", !dry_run, "kernel",
 			 r->record.kernel, "release", r->record.release, "initramfs", r->record.initramfs,
-			 "initramfs_bytes", (json_int_t)r->initramfs_bytes, "initramfs_built", r->initramfs_built, "target",
-			 r->record.target, "method", r->record.method, "cmdline", r->record.cmdline, "reserved_bytes",
-			 (json_int_t)r->reserved_bytes, "set_panic_on_oops", r->set_panic_on_oops);
+			 "initramfs_bytes", (json_int_t)r->initramfs_bytes, "initramfs_built", r->initramfs_built,
+			 "target", r->record.target, "method", r->record.method, "cmdline", r->record.cmdline,
+			 "reserved_bytes", (json_int_t)r->reserved_bytes, "set_panic_on_oops", r->set_panic_on_oops);
 }
 
 int cmd_arm(int argc, char **argv)

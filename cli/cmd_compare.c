@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/sandbox.h"
 #include "common/cleanup.h"
 #include "common/exit_codes.h"
 #include "common/log.h"
@@ -140,5 +141,6 @@ int cmd_compare(int argc, char **argv)
 		if (!html)
 			return EXIT_CODE_BAD_INPUT;
 	}
+	sandbox_for_dumps(config.inner, config.outer, NULL);
 	return run(&config, json, html_path, html);
 }

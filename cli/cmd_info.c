@@ -16,13 +16,12 @@ struct config {
 	enum output output;
 };
 
-static const char usage[] =
-	"Usage: innercore info [--json | --vmcoreinfo] DUMP\n"
-	"Say what a dump is: an ELF core, a KDUMP, or a flattened KDUMP.\n"
-	"\n"
-	"      --json        the same as one JSON object\n"
-	"      --vmcoreinfo  print the VMCOREINFO text and nothing else\n"
-	"  -h, --help        this text\n";
+static const char usage[] = "Usage: innercore info [--json | --vmcoreinfo] DUMP\n"
+			    "Say what a dump is: an ELF core, a KDUMP, or a flattened KDUMP.\n"
+			    "\n"
+			    "      --json        the same as one JSON object\n"
+			    "      --vmcoreinfo  print the VMCOREINFO text and nothing else\n"
+			    "  -h, --help        this text\n";
 
 /** False: *exit_code says how to end. */
 static bool parse(int argc, char **argv, struct config *config, int *exit_code)

@@ -22,8 +22,10 @@ static void print_help(void)
 {
 	puts("usage: innercore mkinitramfs [-c CONFIG] [-k RELEASE] [--modules DIR] [-o FILE]\n"
 	     "\n"
-	     "Write the initramfs of the capture kernel: this program as /init, the configuration, and the kernel modules\n"
-	     "that the target needs. The same inputs give the same bytes. Needs no root but to look at the target's device.\n"
+	     "Write the initramfs of the capture kernel: this program as /init, the configuration, and the kernel "
+	     "modules\n"
+	     "that the target needs. The same inputs give the same bytes. Needs no root but to look at the target's "
+	     "device.\n"
 	     "\n"
 	     "  -c, --config FILE         configuration (default " CONFIG_PATH ")\n"
 	     "  -k, --kernel RELEASE      for this kernel (default: the running one, or the one of --modules)\n"
@@ -109,10 +111,10 @@ static json_t *report_json(const struct mkinitramfs_image *image, const char *pa
 
 	for (size_t i = 0; i < image->modules.nr; i++)
 		json_array_append_new(modules, json_string(image->modules.words[i]));
-	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:s, s:s, s:o}", "path", path, "bytes", (json_int_t)image->len_bytes,
-			 "cpio_bytes", (json_int_t)image->cpio_len_bytes, "init_bytes", (json_int_t)image->init_len_bytes,
-			 "modules_bytes", (json_int_t)image->modules_len_bytes, "release", image->release, "target",
-			 image->target, "modules", modules);
+	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:s, s:s, s:o}", "path", path, "bytes",
+			 (json_int_t)image->len_bytes, "cpio_bytes", (json_int_t)image->cpio_len_bytes, "init_bytes",
+			 (json_int_t)image->init_len_bytes, "modules_bytes", (json_int_t)image->modules_len_bytes,
+			 "release", image->release, "target", image->target, "modules", modules);
 }
 
 int cmd_mkinitramfs(int argc, char **argv)

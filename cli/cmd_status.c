@@ -110,10 +110,11 @@ static void print_status(const struct setup_status *s)
 {
 	char size[16];
 
-	printf("loaded       %s\n", !s->kernel.loaded	 ? "no: a crash will not be captured" :
-				    !s->have_record	 ? "yes, but not by innercore arm" :
-				    s->loaded_is_current ? "yes" :
-							   "yes, with an initramfs that is no longer on disk: run innercore arm");
+	printf("loaded       %s\n", !s->kernel.loaded ? "no: a crash will not be captured"
+				    : !s->have_record ? "yes, but not by innercore arm"
+				    : s->loaded_is_current
+					    ? "yes"
+					    : "yes, with an initramfs that is no longer on disk: run innercore arm");
 	printf("reservation  %s\n", units_bytes(s->kernel.reserved_bytes, size, sizeof(size)));
 	if (s->have_record)
 		printf("kernel       %s (%s, %s)\n", s->record.kernel, s->record.release, s->record.method);
@@ -140,8 +141,8 @@ static json_t *status_json(const struct setup_status *s)
 	json_t *initramfs, *target;
 
 	initramfs = json_pack("{s:s, s:I, s:I, s:s, s:o, s:b}", "path", s->initramfs, "bytes",
-			      (json_int_t)s->initramfs_bytes, "age_seconds", (json_int_t)s->initramfs_age_seconds, "state",
-			      stale_name(s->stale), "why_unknown", text_or_null(s->why_unknown), "is_loaded",
+			      (json_int_t)s->initramfs_bytes, "age_seconds", (json_int_t)s->initramfs_age_seconds,
+			      "state", stale_name(s->stale), "why_unknown", text_or_null(s->why_unknown), "is_loaded",
 			      s->loaded_is_current);
 	target = json_pack("{s:s, s:o, s:o, s:o, s:o}", "name", s->target, "device", text_or_null(s->device), "fstype",
 			   text_or_null(s->fstype), "mounted_at", text_or_null(s->mounted_at), "error",
@@ -151,8 +152,8 @@ static json_t *status_json(const struct setup_status *s)
 			 "kernel", text_or_null(r->kernel), "release", text_or_null(r->release), "method",
 			 text_or_null(r->method), "cmdline", text_or_null(r->cmdline), "initramfs", initramfs, "target",
 			 target, "last_dump",
-			 *s->last_dump ? json_pack("{s:s, s:s}", "name", s->last_dump, "state", s->last_dump_state) :
-					 json_null());
+			 *s->last_dump ? json_pack("{s:s, s:s}", "name", s->last_dump, "state", s->last_dump_state)
+				       : json_null());
 }
 
 int cmd_status(int argc, char **argv)

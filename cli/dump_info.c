@@ -29,10 +29,10 @@ static const char *machine_name(uint16_t elf_machine, bool is_64bit, char buf[16
 		bool is_64bit;
 		const char *name;
 	} names[] = {
-		{ EM_X86_64, true, "x86_64" },	 { EM_386, false, "i686" },	{ EM_AARCH64, true, "aarch64" },
-		{ EM_ARM, false, "arm" },	 { EM_PPC64, true, "ppc64" },	{ EM_PPC, false, "ppc" },
-		{ EM_S390, true, "s390x" },	 { EM_RISCV, true, "riscv64" }, { EM_RISCV, false, "riscv32" },
-		{ EM_MIPS, true, "mips64" },	 { EM_MIPS, false, "mips" },
+		{ EM_X86_64, true, "x86_64" }, { EM_386, false, "i686" },     { EM_AARCH64, true, "aarch64" },
+		{ EM_ARM, false, "arm" },      { EM_PPC64, true, "ppc64" },   { EM_PPC, false, "ppc" },
+		{ EM_S390, true, "s390x" },    { EM_RISCV, true, "riscv64" }, { EM_RISCV, false, "riscv32" },
+		{ EM_MIPS, true, "mips64" },   { EM_MIPS, false, "mips" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)

@@ -63,15 +63,16 @@ static json_t *notes_json(const struct dump_info *di)
 
 static json_t *pages_json(const struct dump_info *di)
 {
-	return json_pack("{s:I, s:I, s:o, s:I, s:I}", "ram", (json_int_t)di->pages_ram, "stored", (json_int_t)di->pages_stored,
-			 "zero", number_if(di->has_pages_zero, (int64_t)di->pages_zero), "excluded",
-			 (json_int_t)di->pages_excluded, "unreadable", (json_int_t)di->pages_unreadable);
+	return json_pack("{s:I, s:I, s:o, s:I, s:I}", "ram", (json_int_t)di->pages_ram, "stored",
+			 (json_int_t)di->pages_stored, "zero", number_if(di->has_pages_zero, (int64_t)di->pages_zero),
+			 "excluded", (json_int_t)di->pages_excluded, "unreadable", (json_int_t)di->pages_unreadable);
 }
 
 static json_t *compression_json(const struct kdump_survey *s)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "raw", (json_int_t)s->nr_raw, "zlib", (json_int_t)s->nr_zlib, "lzo",
-			 (json_int_t)s->nr_lzo, "snappy", (json_int_t)s->nr_snappy, "zstd", (json_int_t)s->nr_zstd);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "raw", (json_int_t)s->nr_raw, "zlib", (json_int_t)s->nr_zlib,
+			 "lzo", (json_int_t)s->nr_lzo, "snappy", (json_int_t)s->nr_snappy, "zstd",
+			 (json_int_t)s->nr_zstd);
 }
 
 static json_t *split_json(const struct kdump_details *k)
@@ -86,8 +87,8 @@ static json_t *kdump_json(const struct dump_info *di)
 {
 	const struct kdump_details *k = di->kdump;
 
-	return json_pack("{s:o, s:i, s:I, s:I, s:o, s:o, s:I}", "compression", compression_json(&di->survey), "dump_level",
-			 (int)k->header.dump_level, "status", (json_int_t)k->header.status, "max_mapnr",
+	return json_pack("{s:o, s:i, s:I, s:I, s:o, s:o, s:I}", "compression", compression_json(&di->survey),
+			 "dump_level", (int)k->header.dump_level, "status", (json_int_t)k->header.status, "max_mapnr",
 			 (json_int_t)k->header.max_mapnr, "split", split_json(k), "eraseinfo",
 			 text(di->eraseinfo, di->eraseinfo_len), "stored_not_in_ram",
 			 (json_int_t)k->bitmap2_not_in_bitmap1);
@@ -106,15 +107,14 @@ static json_t *identity_json(const struct dump_info *di)
 {
 	const struct physmem *pm = di->pm;
 
-	return json_pack("{s:s, s:o, s:b, s:i, s:s, s:I, s:b, s:o, s:o, s:o, s:o, s:o}", "format",
-			 di->kdump ? "kdump" : "elf", "version",
-			 number_if(di->kdump != NULL, di->kdump ? di->kdump->header.version : 0), "flattened",
-			 di->kdump && di->kdump->flattened, "bits",
-			 pm->is_64bit ? 64 : 32, "byte_order", pm->order == ORDER_LITTLE ? "little" : "big", "page_size",
-			 (json_int_t)pm->page_size, "complete", di->complete, "why_incomplete", string(di->why_incomplete),
-			 "release", string(di->release), "machine", string(di->machine), "nr_cpus",
-			 number_if(di->nr_cpus, (int64_t)di->nr_cpus), "crash_time",
-			 number_if(di->crash_time, (int64_t)di->crash_time));
+	return json_pack(
+		"{s:s, s:o, s:b, s:i, s:s, s:I, s:b, s:o, s:o, s:o, s:o, s:o}", "format", di->kdump ? "kdump" : "elf",
+		"version", number_if(di->kdump != NULL, di->kdump ? di->kdump->header.version : 0), "flattened",
+		di->kdump && di->kdump->flattened, "bits", pm->is_64bit ? 64 : 32, "byte_order",
+		pm->order == ORDER_LITTLE ? "little" : "big", "page_size", (json_int_t)pm->page_size, "complete",
+		di->complete, "why_incomplete", string(di->why_incomplete), "release", string(di->release), "machine",
+		string(di->machine), "nr_cpus", number_if(di->nr_cpus, (int64_t)di->nr_cpus), "crash_time",
+		number_if(di->crash_time, (int64_t)di->crash_time));
 }
 
 static json_t *phys_base_json(const struct dump_info *di)

@@ -162,8 +162,8 @@ static void print_notes(const struct dump_info *di, FILE *to)
 		line(to, "notes", "none");
 		return;
 	}
-	line(to, "notes", "%u NT_PRSTATUS (registers of a CPU), %u QEMU, %u VMCOREINFO, %u other; %s", di->notes.nr_prstatus,
-	     di->notes.nr_qemu, di->notes.nr_vmcoreinfo, di->notes.nr_other,
+	line(to, "notes", "%u NT_PRSTATUS (registers of a CPU), %u QEMU, %u VMCOREINFO, %u other; %s",
+	     di->notes.nr_prstatus, di->notes.nr_qemu, di->notes.nr_vmcoreinfo, di->notes.nr_other,
 	     units_bytes(di->pm->notes_len_bytes, size, sizeof(size)));
 }
 
@@ -199,7 +199,7 @@ static void print_compression(const struct dump_info *di, FILE *to)
 		const char *name;
 		uint64_t n;
 	} kinds[] = {
-		{ "zlib", di->survey.nr_zlib }, { "lzo", di->survey.nr_lzo },	{ "snappy", di->survey.nr_snappy },
+		{ "zlib", di->survey.nr_zlib }, { "lzo", di->survey.nr_lzo }, { "snappy", di->survey.nr_snappy },
 		{ "zstd", di->survey.nr_zstd }, { "raw", di->survey.nr_raw },
 	};
 	const char *separator = "";
@@ -239,7 +239,8 @@ static void print_elf(const struct dump_info *di, FILE *to)
 	const struct elf_details *e = di->elf;
 	char size[16];
 
-	line(to, "PT_LOADs", "%zu, of which %" PRIu64 " start or end within a page", e->nr_loads, di->elf_unaligned_loads);
+	line(to, "PT_LOADs", "%zu, of which %" PRIu64 " start or end within a page", e->nr_loads,
+	     di->elf_unaligned_loads);
 	if (e->filtered_bytes)
 		line(to, "", "%s are named and not held (p_memsz > p_filesz)",
 		     units_bytes(e->filtered_bytes, size, sizeof(size)));

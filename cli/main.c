@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -38,11 +39,19 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
+/* The kernel starts /init as PID 1; a container starts any command as one. */
+static bool is_init(const char *name)
+{
+	const char *slash = strrchr(name, '/');
+
+	return getpid() == 1 && !strncmp(slash ? slash + 1 : name, "init", 4);
+}
+
 int main(int argc, char **argv)
 {
 	const struct command *command;
 
-	if (getpid() == 1)
+	if (argc > 0 && is_init(argv[0]))
 		return init_main();
 	/* A reader that went away and a file size limit are errors of a write, not a death. */
 	signal(SIGPIPE, SIG_IGN);

@@ -30,8 +30,8 @@ static bool find_in(const char *folders, const char *program, char *path, size_t
 	while (folders && *folders) {
 		size_t n = strcspn(folders, ":");
 
-		if (n && folders[0] == '/' &&
-		    (size_t)snprintf(path, len, "%.*s/%s", (int)n, folders, program) < len && access(path, X_OK) == 0)
+		if (n && folders[0] == '/' && (size_t)snprintf(path, len, "%.*s/%s", (int)n, folders, program) < len &&
+		    access(path, X_OK) == 0)
 			return true;
 		folders += n + (folders[n] == ':');
 	}

@@ -10,8 +10,8 @@
 
 /** What a child process said and how it ended. */
 struct run_result {
-	int exit_code;			     /**< 128 + signal where a signal ended it */
-	char *out;			     /**< standard output, NUL-terminated; owned */
+	int exit_code; /**< 128 + signal where a signal ended it */
+	char *out;     /**< standard output, NUL-terminated; owned */
 	size_t out_len_bytes;
 	char error_text[RUN_ERROR_TEXT_MAX]; /**< the end of standard error, in one line */
 };

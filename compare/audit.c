@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compare/vmalloc.h"
 #include "kernel/classify.h"
 
 /* makedumpfile(8), "-d": the bits of a dump level */
@@ -12,10 +13,19 @@
 #define LEVEL_USER 8u
 #define LEVEL_FREE 16u
 
+/* Page flags end well below this; above it are zone, node and section. */
+#define FLAGS_MASK ((UINT64_C(1) << 26) - 1)
+#define TEXT_PAGES_ASKED 64u
+
 struct auditor {
+	struct kmodel *km;
 	struct classifier *classifier;
 	uint64_t base_pfn;
 	uint8_t class[CLASSIFY_BATCH_PAGES]; /* enum page_class */
+	/* For the kinds of lost pages, found when the first one turns up. */
+	bool kinds_ready;
+	uint64_t mask_reserved; /* 0: not known */
+	struct vmalloc_frames *vmalloc;
 };
 
 enum status auditor_open(const struct side *side, struct auditor **out, struct err *err)
@@ -28,6 +38,7 @@ enum status auditor_open(const struct side *side, struct auditor **out, struct e
 	a = calloc(1, sizeof(*a));
 	if (!a)
 		return err_set(err, ST_NO_MEMORY, "out of memory");
+	a->km = side->km;
 	st = classifier_open(side->km, &a->classifier, err);
 	if (st != ST_OK) {
 		free(a);
@@ -41,6 +52,7 @@ void auditor_close(struct auditor *a)
 {
 	if (!a)
 		return;
+	vmalloc_frames_free(a->vmalloc);
 	classifier_close(a->classifier);
 	free(a);
 }
@@ -86,6 +98,40 @@ bool auditor_describes(const struct auditor *a, uint64_t pfn)
 	return a->class[pfn - a->base_pfn] != PAGE_CLASS_UNKNOWN;
 }
 
+/*
+ * VMCOREINFO does not name PG_reserved, and its number has changed. The kernel's own text has that flag and no other, so
+ * the pages behind _stext show which one it is.
+ */
+static uint64_t learn_reserved(struct auditor *a)
+{
+	uint64_t stext, paddr, len, common = FLAGS_MASK;
+
+	if (!vmcoreinfo_symbol(a->km->vi, "_stext", &stext) || kmodel_translate(a->km, stext, &paddr, &len, NULL) != ST_OK)
+		return 0;
+	for (unsigned i = 0; i < TEXT_PAGES_ASKED; i++) {
+		struct page_facts f;
+
+		if (!classifier_facts(a->classifier, (paddr >> a->km->page_shift) + i, &f))
+			return 0;
+		common &= f.flags;
+	}
+	return is_power_of_2(common) ? common : 0;
+}
+
+static enum lost_kind kind_of_other(struct auditor *a, uint64_t pfn)
+{
+	struct page_facts f;
+
+	if (!a->kinds_ready) {
+		a->mask_reserved = learn_reserved(a);
+		a->vmalloc = vmalloc_frames_new(a->km);
+		a->kinds_ready = true;
+	}
+	if (classifier_facts(a->classifier, pfn, &f) && f.flags & a->mask_reserved)
+		return LOST_RESERVED;
+	return vmalloc_frames_has(a->vmalloc, pfn) ? LOST_VMALLOC : LOST_OTHER;
+}
+
 enum lost_kind auditor_lost_kind(struct auditor *a, uint64_t pfn)
 {
 	if (a->class[pfn - a->base_pfn] != PAGE_CLASS_KERNEL)
@@ -100,7 +146,7 @@ enum lost_kind auditor_lost_kind(struct auditor *a, uint64_t pfn)
 	case KERNEL_KIND_OTHER:
 		break;
 	}
-	return LOST_OTHER;
+	return kind_of_other(a, pfn);
 }
 
 bool audit_level_drops(enum audit_class c, unsigned level)

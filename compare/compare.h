@@ -66,7 +66,7 @@ enum field_state { FIELD_SAME, FIELD_DIFFERS, FIELD_ABSENT };
 /** One line of the header table. */
 struct field_report {
 	const char *field;
-	char inner[160], outer[160];
+	char inner[256], outer[256];
 	enum field_state state;
 	const char *right; /**< "inner", "outer", "both", "neither" or "unknown" */
 	char why[200];
@@ -130,6 +130,7 @@ struct compare_report {
 	uint64_t dropped, audit[AUDIT_COUNT], lost_by_kind[LOST_COUNT];
 	uint64_t dropped_beyond_level[AUDIT_COUNT]; /**< of these: not what the dump level asked for; unexplained */
 	struct range_list lost;			    /**< PFNs */
+	uint8_t lost_kinds[COMPARE_MAX_RANGES];	    /**< of each range in it: 1 << enum lost_kind, of all its pages */
 	uint64_t kept_droppable[AUDIT_COUNT]; /**< kept although the dump level asked to leave them out */
 	struct picture *picture;	      /**< NULL unless asked for */
 	double seconds;

@@ -102,17 +102,15 @@ static void phys_base_of(const struct side *s, char *text, size_t len)
 static void compare_phys_base(const struct side *inner, const struct side *outer, struct compare_report *r)
 {
 	const struct kmodel *km = inner->km ? inner->km : outer->km;
-	const char *banner = inner->banner[0] ? inner->banner : outer->banner;
-	char a[32], b[32], truth[32] = "", why[160] = "";
+	char a[32], b[32], truth[32] = "";
 
 	phys_base_of(inner, a, sizeof(a));
 	phys_base_of(outer, b, sizeof(b));
-	if (km) {
+	if (km)
 		snprintf(truth, sizeof(truth), "%" PRId64, km->phys_base);
-		snprintf(why, sizeof(why), "the page tables map _stext there%s%.50s%s",
-			 banner[0] ? ", and memory has \"" : "", banner, banner[0] ? "...\"" : "");
-	}
-	field_add(r, "phys_base", a, b, truth, why);
+	field_add(r, "phys_base", a, b, truth,
+		  inner->banner[0] || outer->banner[0] ? "the page tables map _stext there, and linux_banner is read through it" :
+							 "the page tables map _stext there");
 }
 
 static void describe_vmcoreinfo(const struct side *s, char *text, size_t len)

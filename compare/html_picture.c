@@ -16,6 +16,8 @@
 #define WIDTH (LEFT + PICTURE_COLUMNS * CELL + RIGHT)
 /* An address at each row would run into the next. */
 #define ROWS_PER_LABEL 4u
+/* More framed cells than this hide what they stand in. */
+#define MANY_ALARMS 60u
 
 /* Where a region is drawn. */
 struct box {
@@ -91,10 +93,31 @@ static void draw_state(const struct picture *p, const struct box *boxes, enum pi
 		fputs("\"/>\n", to);
 }
 
-/* One page among thousands must not be overlooked: a frame around its cell, and a sign beside its row. */
+/* The sign beside a row. */
+static void draw_sign(unsigned y, enum picture_state s, FILE *to)
+{
+	fprintf(to, "<path d=\"M%u %ul8 -4v8z\" fill=\"%s\"/>\n", LEFT + PICTURE_COLUMNS * CELL + 6, y + CELL / 2,
+		html_state_colour(s));
+}
+
+static size_t count_alarms(const struct picture *p)
+{
+	size_t nr = 0;
+
+	for (size_t i = 0; i < p->nr_cells; i++) {
+		enum picture_state s = picture_cell_state(&p->cells[i]);
+
+		nr += s != PICTURE_STATES && picture_state_is_alarm(s);
+	}
+	return nr;
+}
+
+/* One page among thousands must not be overlooked: a frame around its cell, unless there are many, and a sign at its row. */
 static void draw_alarms(const struct picture *p, const struct box *boxes, FILE *to)
 {
-	fputs("<g class=\"alarm\">\n", to);
+	unsigned out = count_alarms(p) > MANY_ALARMS ? 0 : 1;
+
+	fprintf(to, "<g class=\"%s\">\n", out ? "alarm" : "alarms");
 	for (size_t k = 0; k < p->nr_regions; k++) {
 		unsigned marked = 0; /* y of the last row that has its sign */
 
@@ -105,11 +128,10 @@ static void draw_alarms(const struct picture *p, const struct box *boxes, FILE *
 			if (s == PICTURE_STATES || !picture_state_is_alarm(s))
 				continue;
 			corner(p, &boxes[k], i, &x, &y);
-			fprintf(to, "<rect x=\"%u\" y=\"%u\" width=\"%u\" height=\"%u\" fill=\"%s\"/>\n", x - 1, y - 1, CELL + 2,
-				CELL + 2, html_state_colour(s));
+			fprintf(to, "<rect x=\"%u\" y=\"%u\" width=\"%u\" height=\"%u\" fill=\"%s\"/>\n", x - out, y - out,
+				CELL + 2 * out, CELL + 2 * out, html_state_colour(s));
 			if (y != marked)
-				fprintf(to, "<path d=\"M%u %ul10 -5v10z\" fill=\"%s\"/>\n", LEFT + PICTURE_COLUMNS * CELL + 5,
-					y + CELL / 2, html_state_colour(s));
+				draw_sign(y, s, to);
 			marked = y;
 		}
 	}

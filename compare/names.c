@@ -23,12 +23,12 @@ static const struct name cause_names[CAUSE_COUNT] = {
 static const struct name audit_names[AUDIT_COUNT + 1] = {
 	[AUDIT_FREE] = { "free", "free" },
 	[AUDIT_CACHE] = { "cache", "page cache" },
-	[AUDIT_CACHE_PRIVATE] = { "cache_private", "page cache, private" },
+	[AUDIT_CACHE_PRIVATE] = { "cache_private", "private page cache" },
 	[AUDIT_USER] = { "user", "user" },
 	[AUDIT_OFFLINE] = { "offline", "balloon or offline" },
 	[AUDIT_HWPOISON] = { "hwpoison", "hwpoison" },
 	[AUDIT_ZERO] = { "zero", "kernel, all zero" },
-	[AUDIT_LOST] = { "lost", "kernel: LOST" },
+	[AUDIT_LOST] = { "lost", "LOST (kernel)" },
 	[AUDIT_COUNT] = { "not_audited", "not audited" },
 };
 

@@ -8,6 +8,7 @@
 
 #include "compare/field.h"
 #include "formats/elf/notes.h"
+#include "kernel/arch/arch.h"
 
 #define MAX_CPUS_SHOWN 16
 /* struct elf_prstatus of x86_64: pr_reg at 112, in the order of struct user_regs_struct */
@@ -86,7 +87,8 @@ static const char *what_outer_does(const struct side *outer, const struct cpu *c
 		return "outer: it runs the capture kernel by then (CR3 lies in its reservation)";
 	if (!outer->km)
 		return "outer: when the hypervisor stopped it";
-	if (kmodel_translate(outer->km, cpu->rip, &paddr, &len, NULL) == ST_OK)
+	/* By the tables: the image formula says yes to another kernel's addresses as well. */
+	if (outer->km->arch->translate(outer->km, cpu->rip, &paddr, &len, NULL) == ST_OK)
 		return "outer: it is still in the crashed kernel, which has stopped it";
 	return "outer: the crashed kernel does not map its rip, so it is past the crash";
 }

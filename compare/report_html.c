@@ -74,14 +74,18 @@ static void write_figure(uint64_t pages, const char *label, bool bad, FILE *to)
 
 static void write_figures(const struct compare_report *r, FILE *to)
 {
+	bool unaudited = r->dropped && !r->audited;
+
 	fputs("<div class=\"figures\">\n", to);
 	write_figure(r->audit[AUDIT_LOST], "kernel pages lost", r->audit[AUDIT_LOST], to);
 	write_figure(summary_unexplained(r), "pages unexplained", summary_unexplained(r), to);
-	write_figure(r->equal, "pages equal in both", false, to);
-	write_figure(r->differ_explained, "differ, explained", false, to);
-	write_figure(r->dropped, r->audited ? "left out by the filter" : "left out, not audited", r->dropped && !r->audited, to);
-	write_figure(r->inner_only, "only in inner", false, to);
-	write_figure(r->outer_only - r->dropped, "only in outer, not filtered", false, to);
+	write_figure(r->equal, "equal in both", false, to);
+	if (r->differ_explained)
+		write_figure(r->differ_explained, "differ, explained", false, to);
+	write_figure(r->dropped, unaudited ? "left out, not audited" : "left out by the filter", unaudited, to);
+	write_figure(r->outer_only - r->dropped, "otherwise only in outer", false, to);
+	if (r->inner_only)
+		write_figure(r->inner_only, "only in inner", false, to);
 	fputs("</div>\n", to);
 }
 
@@ -104,6 +108,7 @@ static void write_items(const char *title, const struct summary_item *items, siz
 static void write_audit(const struct compare_report *r, FILE *to)
 {
 	struct summary_item items[SUMMARY_MAX_ITEMS];
+	size_t nr;
 
 	fputs("<section>\n<h2>Filter audit</h2>\n<p class=\"note\">What the pages are that the inner dump left out, by the memory "
 	      "map that the outer dump holds. Kernel pages may never be left out.</p>\n",
@@ -114,19 +119,16 @@ static void write_audit(const struct compare_report *r, FILE *to)
 		fputs("</p>\n</section>\n", to);
 		return;
 	}
-	fputs("<div class=\"two\">\n<div>\n", to);
 	write_items("Left out", items, summary_audit(r, items), "The inner dump left nothing out.", to);
-	fputs("</div>\n<div>\n", to);
 	if (r->audit[AUDIT_LOST])
 		write_items("Lost, by kind", items, summary_lost(r, items), "", to);
-	if (r->inner.level_known) {
-		size_t beyond = summary_beyond_level(r, items);
-
-		if (beyond)
-			write_items("Left out although the dump level does not ask for it", items, beyond, "", to);
-		write_items("Kept although the dump level asks to leave it out", items, summary_kept(r, items), "None.", to);
-	}
-	fputs("</div>\n</div>\n</section>\n", to);
+	nr = summary_beyond_level(r, items);
+	if (nr)
+		write_items("Left out although the dump level does not ask for it", items, nr, "", to);
+	nr = summary_kept(r, items);
+	if (nr)
+		write_items("Kept although the dump level asks to leave it out", items, nr, "", to);
+	fputs("</section>\n", to);
 }
 
 static void write_pfn(uint64_t pfn, FILE *to)
@@ -134,9 +136,9 @@ static void write_pfn(uint64_t pfn, FILE *to)
 	fprintf(to, "<a class=\"pfn\" href=\"#map\" data-pfn=\"%" PRIu64 "\">0x%" PRIx64 "</a>", pfn, pfn);
 }
 
-static void write_ranges(const char *title, const struct range_list *list, FILE *to)
+static void write_ranges(const char *title, const struct range_list *list, const uint8_t *kinds, FILE *to)
 {
-	char n[32];
+	char n[32], text[160];
 	size_t shown = list->nr < MAX_RANGES_SHOWN ? list->nr : MAX_RANGES_SHOWN;
 
 	if (!list->nr_pages)
@@ -153,6 +155,8 @@ static void write_ranges(const char *title, const struct range_list *list, FILE 
 		write_pfn(at->start, to);
 		if (at->end - at->start > 1)
 			fprintf(to, " to 0x%" PRIx64 " (%s)", at->end - 1, text_grouped(at->end - at->start, n));
+		if (kinds)
+			fprintf(to, " <span class=\"dim\">%s</span>", summary_kinds(kinds[i], text, sizeof(text)));
 		fputs("</li>\n", to);
 	}
 	fputs(list->nr > shown ? "</ul>\n</details>\n" : "</ul>\n", to);
@@ -191,10 +195,10 @@ static void write_findings(const struct compare_report *r, FILE *to)
 	fputs("<section>\n<h2>Pages to look at</h2>\n<p class=\"note\">Page frame numbers, first to last. A click shows the place in "
 	      "the picture.</p>\n",
 	      to);
-	write_ranges("Lost", &r->lost, to);
-	write_ranges("Unexplained", &r->unexplained, to);
+	write_ranges("Lost", &r->lost, r->lost_kinds, to);
+	write_ranges("Unexplained", &r->unexplained, NULL, to);
 	if (differ) {
-		fprintf(to, "<h3>Bytes that differ: %s %s</h3>\n<table>\n<tr><th>PFN</th><th>physical address</th>"
+		fprintf(to, "<h3>Bytes that differ: %s %s</h3>\n<table class=\"differences\">\n<tr><th>PFN</th><th>physical address</th>"
 			"<th class=\"n\">bytes</th><th>first to last offset</th><th>all zero in</th><th>cause</th></tr>\n",
 			text_grouped(differ, n), differ == 1 ? "page" : "pages");
 		write_differences(&r->differ_unexplained_at, r->page_size, to);
@@ -210,9 +214,10 @@ static void write_causes(const struct compare_report *r, FILE *to)
 {
 	struct summary_item items[SUMMARY_MAX_ITEMS];
 
-	fputs("<section>\n<h2>Why pages are not equal in both</h2>\n", to);
-	write_items("Pages that differ or that one dump lacks, by cause", items, summary_causes(r, items),
-		    "Every page is in both dumps, and equal.", to);
+	fputs("<section>\n<h2>Causes</h2>\n<p class=\"note\">Why pages differ, or are in one dump only. The causes come from the "
+	      "guest's own resource tree.</p>\n",
+	      to);
+	write_items("Pages by cause", items, summary_causes(r, items), "Every page is in both dumps, and equal.", to);
 	if (r->inner_unreadable || r->outer_unreadable)
 		fprintf(to, "<p class=\"note\">Pages that a dump should hold and cannot give: inner %" PRIu64 ", outer %" PRIu64
 			".</p>\n", r->inner_unreadable, r->outer_unreadable);
@@ -234,14 +239,14 @@ static void write_headers(const struct compare_report *r, FILE *to)
 {
 	if (!r->nr_fields)
 		return;
-	fputs("<section>\n<h2>Headers</h2>\n<table>\n<tr><th>field</th><th>inner</th><th>outer</th><th></th><th>right</th>"
+	fputs("<section>\n<h2>Headers</h2>\n<table class=\"fields\">\n<tr><th>field</th><th>inner</th><th>outer</th><th></th><th>right</th>"
 	      "<th>evidence</th></tr>\n",
 	      to);
 	for (size_t i = 0; i < r->nr_fields; i++) {
 		const struct field_report *f = &r->fields[i];
 		const char *state = summary_field_state(f->state);
 
-		fprintf(to, "<tr><td>%s</td>", f->field);
+		fprintf(to, "<tr%s><td>%s</td>", summary_is_wrong(f) ? " class=\"off\"" : "", f->field);
 		write_value(f->inner, to);
 		write_value(f->outer, to);
 		fprintf(to, "<td class=\"state %s\">%s</td><td class=\"right\">%s</td><td class=\"why\">", state, state, f->right);
@@ -272,8 +277,10 @@ void compare_report_html(const struct compare_report *r, FILE *to)
 		if (r->picture)
 			html_picture(r, to);
 		write_findings(r, to);
+		fputs("<div class=\"two\">\n", to);
 		write_audit(r, to);
 		write_causes(r, to);
+		fputs("</div>\n", to);
 	}
 	write_headers(r, to);
 	write_foot(r, to);

@@ -110,12 +110,6 @@ static void print_counts(const struct compare_report *r, FILE *to)
 	}
 }
 
-/* CPUs stand elsewhere by the time of the outer dump: that is no fault of it. */
-static bool is_register(const struct field_report *f)
-{
-	return !strncmp(f->field, "cpu", 3);
-}
-
 static void print_wrong(const struct compare_report *r, const char *name, const char *other, FILE *to)
 {
 	unsigned nr = 0;
@@ -123,7 +117,7 @@ static void print_wrong(const struct compare_report *r, const char *name, const 
 	for (size_t i = 0; i < r->nr_fields; i++) {
 		const struct field_report *f = &r->fields[i];
 
-		if (f->state != FIELD_DIFFERS || strcmp(f->right, other) != 0 || is_register(f))
+		if (!summary_is_wrong(f) || strcmp(f->right, other) != 0)
 			continue;
 		if (!nr++)
 			fprintf(to, "  %s is wrong about ", name);
@@ -142,9 +136,10 @@ static void print_header_lines(const struct compare_report *r, FILE *to)
 	print_wrong(r, "inner", "outer", to);
 }
 
-static void print_ranges(const char *title, const struct range_list *list, FILE *to)
+/* @kinds: of each range, or NULL */
+static void print_ranges(const char *title, const struct range_list *list, const uint8_t *kinds, FILE *to)
 {
-	char n[32];
+	char n[32], text[160];
 
 	if (!list->nr_pages)
 		return;
@@ -154,6 +149,8 @@ static void print_ranges(const char *title, const struct range_list *list, FILE 
 		if (list->at[i].end - list->at[i].start > 1)
 			fprintf(to, "-0x%" PRIx64 " (%s)", list->at[i].end - 1,
 				text_grouped(list->at[i].end - list->at[i].start, n));
+		if (kinds)
+			fprintf(to, "  %s", summary_kinds(kinds[i], text, sizeof(text)));
 		putc('\n', to);
 	}
 	if (list->nr > MAX_RANGES_SHOWN || list->cut)
@@ -254,8 +251,8 @@ void compare_report_text(const struct compare_report *r, FILE *to)
 	putc('\n', to);
 	print_counts(r, to);
 	print_header_lines(r, to);
-	print_ranges("Lost", &r->lost, to);
-	print_ranges("Unexplained", &r->unexplained, to);
+	print_ranges("Lost", &r->lost, r->lost_kinds, to);
+	print_ranges("Unexplained", &r->unexplained, NULL, to);
 	print_differences("Differing bytes, unexplained", &r->differ_unexplained_at, r->differ_unexplained, to);
 	print_differences("Differing bytes, explained", &r->differ_explained_at, r->differ_explained, to);
 	print_notes(r, to);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "compare/summary.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "compare/text.h"
 
@@ -55,12 +55,11 @@ const char *summary_sentence(const struct compare_report *r, char *buf, size_t l
 		break;
 	}
 	if (r->differ_explained)
-		snprintf(buf, len, "%s of %s common %s equal, the others explained; nothing is lost.", text_grouped(r->equal, a),
+		snprintf(buf, len, "%s of %s common %s are equal, the others are explained; nothing is lost.", text_grouped(r->equal, a),
 			 text_grouped(r->common, b), pages(r->common));
 	else
-		snprintf(buf, len, "all %s common %s equal, every other page explained, nothing lost.",
+		snprintf(buf, len, "All %s common %s are equal, every other page is explained, nothing is lost.",
 			 text_grouped(r->common, a), pages(r->common));
-	buf[0] = (char)toupper((unsigned char)buf[0]);
 	return buf;
 }
 
@@ -120,7 +119,7 @@ size_t summary_lost(const struct compare_report *r, struct summary_item items[SU
 {
 	size_t nr = 0;
 
-	_Static_assert(LOST_COUNT <= SUMMARY_MAX_ITEMS, "a report has room for every kind");
+	_Static_assert(LOST_COUNT <= 8, "a byte has a bit for every kind");
 	for (unsigned k = 0; k < LOST_COUNT; k++)
 		if (r->lost_by_kind[k])
 			items[nr++] = (struct summary_item){ lost_kind_label(k), r->lost_by_kind[k], true };
@@ -136,6 +135,22 @@ const char *summary_side(const struct side_report *side, char *buf, size_t len)
 	snprintf(buf, len, "%s%s%s", side->format, level,
 		 side->vmcoreinfo_borrowed ? ", no VMCOREINFO (read by the other's)" : "");
 	return buf;
+}
+
+const char *summary_kinds(uint8_t mask, char *buf, size_t len)
+{
+	size_t used = 0;
+
+	buf[0] = '\0';
+	for (unsigned k = 0; k < LOST_COUNT; k++)
+		if (mask & 1u << k && used < len)
+			used += (size_t)snprintf(buf + used, len - used, "%s%s", used ? ", " : "", lost_kind_label(k));
+	return buf;
+}
+
+bool summary_is_wrong(const struct field_report *f)
+{
+	return f->state == FIELD_DIFFERS && strcmp(f->right, "both") != 0 && strncmp(f->field, "cpu", 3) != 0;
 }
 
 const char *summary_field_state(enum field_state s)

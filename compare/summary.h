@@ -34,6 +34,12 @@ size_t summary_beyond_level(const struct compare_report *r, struct summary_item 
 /** "KDUMP version 6, dump level 31, ...". Returns @buf. */
 const char *summary_side(const struct side_report *side, char *buf, size_t len);
 
+/** "slab, page table" for the kinds in @mask, as struct compare_report.lost_kinds has them. Returns @buf. */
+const char *summary_kinds(uint8_t mask, char *buf, size_t len);
+
+/** Does one dump's header say what is not so? CPUs that stand elsewhere by the time of the outer dump are no fault of it. */
+bool summary_is_wrong(const struct field_report *f);
+
 const char *summary_field_state(enum field_state s);
 
 #endif

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "compare/tally.h"
 
-static void add_to_list(struct range_list *list, uint64_t pfn)
+/* Pages come in ascending order. False: no room for one more range. */
+static bool add_to_list(struct range_list *list, uint64_t pfn)
 {
 	list->nr_pages++;
 	if (list->nr && list->at[list->nr - 1].end == pfn)
@@ -10,6 +11,7 @@ static void add_to_list(struct range_list *list, uint64_t pfn)
 		list->at[list->nr++] = (struct range){ pfn, pfn + 1 };
 	else
 		list->cut = true;
+	return !list->cut;
 }
 
 static void tally_common(struct compare_report *r, const struct pages_job *job, const struct page_seen *s)
@@ -27,6 +29,8 @@ static void tally_common(struct compare_report *r, const struct pages_job *job, 
 
 static void tally_dropped(struct compare_report *r, const struct pages_job *job, const struct page_seen *s)
 {
+	enum lost_kind kind;
+
 	r->dropped++;
 	if (s->class == AUDIT_COUNT)
 		return;
@@ -36,8 +40,10 @@ static void tally_dropped(struct compare_report *r, const struct pages_job *job,
 			r->dropped_beyond_level[s->class]++;
 		return;
 	}
-	r->lost_by_kind[auditor_lost_kind(job->auditor, s->pfn)]++;
-	add_to_list(&r->lost, s->pfn);
+	kind = auditor_lost_kind(job->auditor, s->pfn);
+	r->lost_by_kind[kind]++;
+	if (add_to_list(&r->lost, s->pfn))
+		r->lost_kinds[r->lost.nr - 1] |= (uint8_t)(1u << kind);
 }
 
 void tally_page(struct compare_report *r, const struct pages_job *job, const struct page_seen *s)

@@ -80,11 +80,13 @@ static enum status set_target_device(struct config *c, const char *value, struct
 		return set_target_kind(c, TARGET_LABEL, value + sizeof(by_label) - 1, err);
 	if (!strncmp(value, "/dev/disk/", 10))
 		return err_set(err, ST_BAD_INPUT,
-			       "%s needs udev, which the capture kernel has not: write UUID=... (blkid tells it)", value);
+			       "%s needs udev, which the capture kernel has not: write UUID=... (blkid tells it)",
+			       value);
 	for (size_t i = 0; i < ARRAY_SIZE(stacked); i++)
 		if (!strncmp(value, stacked[i], strlen(stacked[i])))
 			return err_set(err, ST_BAD_INPUT,
-				       "%s: volumes on LVM, LUKS or RAID are not supported: name a plain partition", value);
+				       "%s: volumes on LVM, LUKS or RAID are not supported: name a plain partition",
+				       value);
 	if (has_dotdot(value))
 		return err_set(err, ST_BAD_INPUT, "%s contains \"..\"", value);
 	return set_target_kind(c, TARGET_DEVICE, value, err);
@@ -166,25 +168,25 @@ static void get_final_action(const struct config *c, char *buf, size_t len)
 	snprintf(buf, len, "%s", config_final_action_name(c->final_action));
 }
 
-#define NUMBER_KEY(field, max)                                                                                         \
-	static enum status set_##field(struct config *c, const char *value, struct err *err)                           \
-	{                                                                                                              \
-		return set_number(&c->field, value, max, err);                                                         \
-	}                                                                                                              \
-	static void get_##field(const struct config *c, char *buf, size_t len)                                         \
-	{                                                                                                              \
-		snprintf(buf, len, "%u", c->field);                                                                    \
+#define NUMBER_KEY(field, max)                                                               \
+	static enum status set_##field(struct config *c, const char *value, struct err *err) \
+	{                                                                                    \
+		return set_number(&c->field, value, max, err);                               \
+	}                                                                                    \
+	static void get_##field(const struct config *c, char *buf, size_t len)               \
+	{                                                                                    \
+		snprintf(buf, len, "%u", c->field);                                          \
 	}
-#define STRING_GETTER(field)                                                                                           \
-	static void get_##field(const struct config *c, char *buf, size_t len)                                         \
-	{                                                                                                              \
-		snprintf(buf, len, "%s", c->field);                                                                    \
+#define STRING_GETTER(field)                                                   \
+	static void get_##field(const struct config *c, char *buf, size_t len) \
+	{                                                                      \
+		snprintf(buf, len, "%s", c->field);                            \
 	}
-#define STRING_KEY(field, setter)                                                                                      \
-	static enum status set_##field(struct config *c, const char *value, struct err *err)                           \
-	{                                                                                                              \
-		return setter(c->field, sizeof(c->field), value, err);                                                 \
-	}                                                                                                              \
+#define STRING_KEY(field, setter)                                                            \
+	static enum status set_##field(struct config *c, const char *value, struct err *err) \
+	{                                                                                    \
+		return setter(c->field, sizeof(c->field), value, err);                       \
+	}                                                                                    \
 	STRING_GETTER(field)
 
 NUMBER_KEY(keep, KEEP_MAX)

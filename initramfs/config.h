@@ -15,17 +15,17 @@ enum final_action { FINAL_REBOOT, FINAL_POWEROFF, FINAL_HALT };
 /** /etc/innercore.conf, every value checked. Empty strings: not set. */
 struct config {
 	enum target_kind target_kind;
-	char target[256];	  /**< the UUID, the LABEL, or the path of the device */
-	char fstype[16];	  /**< ext4, xfs, vfat; empty: as probed */
-	char path[256];		  /**< folder inside the target's file system, absolute */
+	char target[256]; /**< the UUID, the LABEL, or the path of the device */
+	char fstype[16];  /**< ext4, xfs, vfat; empty: as probed */
+	char path[256];	  /**< folder inside the target's file system, absolute */
 	char compression[16];
 	int dump_level;
-	unsigned keep;		  /**< dumps to keep; 0: all */
+	unsigned keep; /**< dumps to keep; 0: all */
 	enum final_action final_action;
-	unsigned deadline_seconds;	/**< for the whole capture; 0: none */
-	unsigned target_wait_seconds;	/**< for the target's device to appear */
-	char kernel[256];	  /**< capture kernel's image */
-	char initramfs[256];	  /**< where arm and mkinitramfs put it */
+	unsigned deadline_seconds;    /**< for the whole capture; 0: none */
+	unsigned target_wait_seconds; /**< for the target's device to appear */
+	char kernel[256];	      /**< capture kernel's image */
+	char initramfs[256];	      /**< where arm and mkinitramfs put it */
 	char cmdline_append[512];
 	char cmdline_remove[512]; /**< names of parameters, separated by blanks */
 	char modules_extra[512];  /**< names, separated by blanks */
@@ -35,10 +35,11 @@ void config_set_defaults(struct config *config);
 
 /**
  * Parse "key = value" lines; "#" starts a comment at the start of a line or after a blank; a value may stand in double
- * quotes. What the text does not name has its default. An error is "NAME:LINE: what is wrong and what to write instead".
+ * quotes. What the text does not name has its default. An error is "NAME:LINE: what is wrong and what to write
+ * instead".
  */
-enum status config_parse(const char *text, size_t len, const char *name, struct config *config, struct err *err)
-	__must_check;
+enum status config_parse(const char *text, size_t len, const char *name, struct config *config,
+			 struct err *err) __must_check;
 
 /** config_parse() of a file; ST_NOT_FOUND where there is none, with @config at its defaults. */
 enum status config_load(const char *path, struct config *config, struct err *err) __must_check;

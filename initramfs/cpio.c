@@ -79,7 +79,8 @@ static enum status add(struct cpio *c, const struct entry *e, uint32_t ino, stru
 
 enum status cpio_add_dir(struct cpio *cpio, const char *name, mode_t mode, struct err *err)
 {
-	return add(cpio, &(struct entry){ .name = name, .mode = S_IFDIR | mode, .nlink = 2 }, cpio->nr_entries + 1, err);
+	return add(cpio, &(struct entry){ .name = name, .mode = S_IFDIR | mode, .nlink = 2 }, cpio->nr_entries + 1,
+		   err);
 }
 
 enum status cpio_add_file(struct cpio *cpio, const char *name, mode_t mode, const void *data, size_t len,

@@ -105,8 +105,9 @@ enum status drivers_of_block_device(const char *sys, unsigned major_nr, unsigned
 	if (!realpath(link, device))
 		return err_set_errno(err, ST_NOT_FOUND, errno, "cannot follow %s", link);
 	if (has_slaves(device))
-		return err_set(err, ST_UNSUPPORTED,
-			       "the target stands on LVM, LUKS or RAID, which is not supported: name a plain partition");
+		return err_set(
+			err, ST_UNSUPPORTED,
+			"the target stands on LVM, LUKS or RAID, which is not supported: name a plain partition");
 	st = add_chain(device, modules, err);
 	if (st == ST_OK)
 		st = add_nvme_controllers(device, modules, err);
@@ -137,7 +138,8 @@ static enum status add_opened_holders(const char *sys, struct word_list *modules
 	while (st == ST_OK && dir && (e = readdir(dir))) {
 		char refcnt[32];
 
-		/* softdog watches with the timers of the kernel that it watches: nothing is left running after a crash. */
+		/* softdog watches with the timers of the kernel that it watches: nothing is left running after a crash.
+		 */
 		if (e->d_name[0] == '.' || !strcmp(e->d_name, "softdog"))
 			continue;
 		snprintf(path, sizeof(path), "%s/module/%s/refcnt", sys, e->d_name);

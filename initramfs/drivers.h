@@ -12,9 +12,9 @@
  */
 
 /**
- * Append the modules of the drivers of the block device @major_nr:@minor_nr and of everything it hangs on. Drivers that are
- * built in may or may not be named. ST_NOT_FOUND: no such device. ST_UNSUPPORTED: it stands on other block devices (LVM, LUKS,
- * RAID).
+ * Append the modules of the drivers of the block device @major_nr:@minor_nr and of everything it hangs on. Drivers that
+ * are built in may or may not be named. ST_NOT_FOUND: no such device. ST_UNSUPPORTED: it stands on other block devices
+ * (LVM, LUKS, RAID).
  */
 enum status drivers_of_block_device(const char *sys, unsigned major_nr, unsigned minor_nr, struct word_list *modules,
 				    struct err *err) __must_check;

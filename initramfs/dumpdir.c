@@ -27,7 +27,9 @@ bool dumpdir_is_name(const char *name)
 	for (size_t i = 0; i < sizeof(form); i++) {
 		bool digit = name[i] >= '0' && name[i] <= '9';
 
-		if (form[i] == 'd' ? !digit : form[i] == 'h' ? !digit && !(name[i] >= 'a' && name[i] <= 'f') : name[i] != form[i])
+		if (form[i] == 'd'   ? !digit
+		    : form[i] == 'h' ? !digit && !(name[i] >= 'a' && name[i] <= 'f')
+				     : name[i] != form[i])
 			return false;
 	}
 	return true;
@@ -40,9 +42,9 @@ void dumpdir_format_name(uint64_t unix_seconds, uint32_t tag, char *buf)
 
 	gmtime_r(&t, &tm);
 	/* The moduli change nothing; they show the compiler that the text fits. */
-	snprintf(buf, DUMPDIR_NAME_LEN + 1, "%04u%02u%02uT%02u%02u%02uZ-%08" PRIx32, (unsigned)(tm.tm_year + 1900) % 10000,
-		 (unsigned)(tm.tm_mon + 1) % 100, (unsigned)tm.tm_mday % 100, (unsigned)tm.tm_hour % 100,
-		 (unsigned)tm.tm_min % 100, (unsigned)tm.tm_sec % 100, tag);
+	snprintf(buf, DUMPDIR_NAME_LEN + 1, "%04u%02u%02uT%02u%02u%02uZ-%08" PRIx32,
+		 (unsigned)(tm.tm_year + 1900) % 10000, (unsigned)(tm.tm_mon + 1) % 100, (unsigned)tm.tm_mday % 100,
+		 (unsigned)tm.tm_hour % 100, (unsigned)tm.tm_min % 100, (unsigned)tm.tm_sec % 100, tag);
 }
 
 static uint32_t random_tag(void)
@@ -50,7 +52,8 @@ static uint32_t random_tag(void)
 	struct timespec ts;
 	uint32_t tag;
 
-	/* A young kernel may have no randomness yet; then the clock does. Uniqueness comes from mkdir, not from here. */
+	/* A young kernel may have no randomness yet; then the clock does. Uniqueness comes from mkdir, not from here.
+	 */
 	if (getrandom(&tag, sizeof(tag), GRND_NONBLOCK) == (ssize_t)sizeof(tag))
 		return tag;
 	clock_gettime(CLOCK_REALTIME, &ts);

@@ -24,14 +24,14 @@ bool dumpdir_is_name(const char *name);
 void dumpdir_format_name(uint64_t unix_seconds, uint32_t tag, char *buf);
 
 /**
- * Make a folder (0700) in @parentfd for a crash at @unix_seconds, under a name that did not exist before, sync @parentfd, and
- * open it. @name has DUMPDIR_NAME_LEN + 1 bytes.
+ * Make a folder (0700) in @parentfd for a crash at @unix_seconds, under a name that did not exist before, sync
+ * @parentfd, and open it. @name has DUMPDIR_NAME_LEN + 1 bytes.
  */
 enum status dumpdir_make(int parentfd, uint64_t unix_seconds, char *name, int *dirfd, struct err *err) __must_check;
 
 /**
- * Keep some room in the folder @dirfd that a dump cannot fill; dumpdir_release() gives it back for the last words. Without
- * room for even that it does nothing.
+ * Keep some room in the folder @dirfd that a dump cannot fill; dumpdir_release() gives it back for the last words.
+ * Without room for even that it does nothing.
  */
 void dumpdir_reserve(int dirfd);
 void dumpdir_release(int dirfd);

@@ -7,8 +7,8 @@
 #include "common/err.h"
 
 /**
- * The guard: one small thread that ends the machine (reboot_hard()) when the capture makes no progress, even where the main
- * thread hangs in the kernel, and that keeps a hardware watchdog fed as long as there is progress.
+ * The guard: one small thread that ends the machine (reboot_hard()) when the capture makes no progress, even where the
+ * main thread hangs in the kernel, and that keeps a hardware watchdog fed as long as there is progress.
  */
 enum status guard_start(struct err *err) __must_check;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * PID 1 of the capture kernel. The order is the order of value: each thing is on disk before the next, larger one starts,
- * and no failure of one keeps the next from being tried.
+ * PID 1 of the capture kernel. The order is the order of value: each thing is on disk before the next, larger one
+ * starts, and no failure of one keeps the next from being tried.
  */
 #include "initramfs/init.h"
 
@@ -24,6 +24,7 @@
 #include "initramfs/evidence.h"
 #include "initramfs/guard.h"
 #include "initramfs/init_system.h"
+#include "initramfs/isolate.h"
 #include "initramfs/modules.h"
 #include "initramfs/reboot.h"
 #include "initramfs/retention.h"
@@ -38,18 +39,20 @@
 #define SILENCE_SECONDS 300
 #define PROGRESS_SECONDS 3.0
 #define NO_VMCORE_PAUSE_SECONDS 10
+/* The log is walked in a process of its own: whatever a broken one does to the walk, the dump is still to come. */
+#define DMESG_SECONDS 60
 
 struct init {
 	struct config config;
 	char cmdline[CMDLINE_MAX];
-	double started;		  /* units_now() */
+	double started; /* units_now() */
 	struct target_device dev;
-	int parentfd, dirfd;	  /* the folder of all dumps, and that of this one; -1: not there */
+	int parentfd, dirfd; /* the folder of all dumps, and that of this one; -1: not there */
 	bool mounted;
 	char name[DUMPDIR_NAME_LEN + 1];
-	struct physmem *pm;	  /* NULL: /proc/vmcore cannot be read */
-	struct kmodel *km;	  /* NULL: no usable VMCOREINFO */
-	struct json_t *doc;	  /* status.json; NULL: not yet, or no memory */
+	struct physmem *pm; /* NULL: /proc/vmcore cannot be read */
+	struct kmodel *km;  /* NULL: no usable VMCOREINFO */
+	struct json_t *doc; /* status.json; NULL: not yet, or no memory */
 	struct capture_report report;
 	double last_progress, stage_started;
 };
@@ -100,8 +103,8 @@ static bool is_capture_kernel(void)
 }
 
 /*
- * A kernel that was handed an elfcorehdr but has no /proc/vmcore is a capture kernel that lacks something: the machine goes
- * back to work. Any other was booted with this initramfs by mistake, and to reboot might only boot it again.
+ * A kernel that was handed an elfcorehdr but has no /proc/vmcore is a capture kernel that lacks something: the machine
+ * goes back to work. Any other was booted with this initramfs by mistake, and to reboot might only boot it again.
  */
 static _Noreturn void end_without_vmcore(struct init *in)
 {
@@ -110,7 +113,8 @@ static _Noreturn void end_without_vmcore(struct init *in)
 	if (meant)
 		log_error("there is no " VMCORE ": this kernel lacks CONFIG_PROC_VMCORE, or its elfcorehdr is broken");
 	else
-		log_error("this is no capture kernel (there is no " VMCORE "): innercore's initramfs is for crashes only");
+		log_error("this is no capture kernel (there is no " VMCORE
+			  "): innercore's initramfs is for crashes only");
 	guard_stage("waiting", SILENCE_SECONDS);
 	sleep(NO_VMCORE_PAUSE_SECONDS);
 	reboot_orderly(meant ? in->config.final_action : FINAL_POWEROFF);
@@ -229,6 +233,13 @@ static void note_file(struct init *in, const char *name, enum status st, uint64_
 	log_info("%s saved: %s", name, units_bytes(bytes, size, sizeof(size)));
 }
 
+static enum status save_dmesg(void *ctx, uint64_t *bytes, struct err *err)
+{
+	struct init *in = ctx;
+
+	return evidence_save_dmesg(in->km, in->dirfd, bytes, err);
+}
+
 static void save_evidence(struct init *in)
 {
 	uint64_t bytes = 0;
@@ -237,7 +248,7 @@ static void save_evidence(struct init *in)
 
 	guard_stage("saving the log", SILENCE_SECONDS);
 	if (in->km) {
-		st = evidence_save_dmesg(in->km, in->dirfd, &bytes, &err);
+		st = isolate_run(save_dmesg, in, DMESG_SECONDS, guard_touch, &bytes, &err);
 		note_file(in, DUMPDIR_DMESG, st, bytes, &err);
 	}
 	guard_stage("saving the notes", SILENCE_SECONDS);
@@ -268,7 +279,8 @@ static void show_progress(void *ctx, const struct capture_progress *p)
 		in->stage_started = now;
 		return;
 	}
-	eta = p->done ? (now - in->stage_started) / (double)p->done * (double)(p->total - min_u64(p->done, p->total)) : 0;
+	eta = p->done ? (now - in->stage_started) / (double)p->done * (double)(p->total - min_u64(p->done, p->total))
+		      : 0;
 	log_info("%u%% %s eta %.0f s", percent, units_bytes(p->bytes_written, size, sizeof(size)), eta);
 }
 
@@ -344,8 +356,9 @@ static void finish_status(struct init *in)
 	status_file_add_capture(in->doc, r);
 	status_file_add_seconds(in->doc, seconds);
 	write_status(in, "end");
-	log_info("%s: %" PRIu64 " of %" PRIu64 " pages, %s, %.1f s", state, r->pages_kept - min_u64(r->pages_kept, r->pages_unsaved),
-		 r->pages_present, units_bytes(r->bytes_written, size, sizeof(size)), seconds);
+	log_info("%s: %" PRIu64 " of %" PRIu64 " pages, %s, %.1f s", state,
+		 r->pages_kept - min_u64(r->pages_kept, r->pages_unsaved), r->pages_present,
+		 units_bytes(r->bytes_written, size, sizeof(size)), seconds);
 }
 
 static void prune(struct init *in)

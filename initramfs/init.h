@@ -3,8 +3,8 @@
 #define INITRAMFS_INIT_H
 
 /**
- * Life as PID 1 of the capture kernel: mount, load modules, find the target, save in order of value (status.json, the log,
- * the notes, the dump), remove old dumps, end the machine. Never returns, whatever happens.
+ * Life as PID 1 of the capture kernel: mount, load modules, find the target, save in order of value (status.json, the
+ * log, the notes, the dump), remove old dumps, end the machine. Never returns, whatever happens.
  */
 int init_main(void) __attribute__((noreturn));
 

@@ -24,7 +24,8 @@ static void open_console(void)
 {
 	int fd;
 
-	if (fcntl(STDIN_FILENO, F_GETFD) >= 0 && fcntl(STDOUT_FILENO, F_GETFD) >= 0 && fcntl(STDERR_FILENO, F_GETFD) >= 0)
+	if (fcntl(STDIN_FILENO, F_GETFD) >= 0 && fcntl(STDOUT_FILENO, F_GETFD) >= 0 &&
+	    fcntl(STDERR_FILENO, F_GETFD) >= 0)
 		return;
 	fd = open("/dev/console", O_RDWR | O_NOCTTY);
 	if (fd < 0)
@@ -41,7 +42,9 @@ static void open_console(void)
 void init_system_start(void)
 {
 	static const char *const api[][2] = {
-		{ "devtmpfs", "/dev" }, { "proc", "/proc" }, { "sysfs", "/sys" },
+		{ "devtmpfs", "/dev" },
+		{ "proc", "/proc" },
+		{ "sysfs", "/sys" },
 	};
 
 	umask(0077);

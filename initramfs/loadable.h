@@ -8,9 +8,9 @@
 #include "common/err.h"
 
 /**
- * Cut an ELF64 executable in memory down to what the kernel's loader reads: section headers, symbols and debug information
- * after the last PT_LOAD go. *@len becomes the new length. ST_BAD_INPUT: no static ELF64 executable (it would need an
- * interpreter that the capture kernel does not have).
+ * Cut an ELF64 executable in memory down to what the kernel's loader reads: section headers, symbols and debug
+ * information after the last PT_LOAD go. *@len becomes the new length. ST_BAD_INPUT: no static ELF64 executable (it
+ * would need an interpreter that the capture kernel does not have).
  */
 enum status loadable_trim(uint8_t *image, size_t *len, struct err *err) __must_check;
 

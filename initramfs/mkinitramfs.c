@@ -41,15 +41,16 @@ struct build {
 
 /* --- which modules ------------------------------------------------------------------------------------------------ */
 
-/* A disk's driver by itself does not find its device: virtio's transport and SCSI's disk driver are modules of their own. */
+/* A disk's driver by itself does not find its device: virtio's transport and SCSI's disk driver are modules of their
+ * own. */
 static enum status add_companions(struct word_list *names, struct err *err)
 {
 	enum status st = ST_OK;
 
 	if (word_list_has(names, "virtio_blk") || word_list_has(names, "virtio_scsi"))
 		st = word_list_add(names, "virtio_pci", err);
-	if (st == ST_OK && (word_list_has(names, "virtio_scsi") || word_list_has(names, "hv_storvsc") ||
-			    word_list_has(names, "ahci")))
+	if (st == ST_OK &&
+	    (word_list_has(names, "virtio_scsi") || word_list_has(names, "hv_storvsc") || word_list_has(names, "ahci")))
 		st = word_list_add(names, "sd_mod", err);
 	return st;
 }
@@ -248,7 +249,8 @@ enum status mkinitramfs_build(const struct mkinitramfs_options *options, struct 
 
 	memset(image, 0, sizeof(*image));
 	if (options->config->target_kind == TARGET_NONE)
-		return err_set(err, ST_USAGE, "no target is configured: write \"target = UUID=...\" into %s", CONFIG_PATH);
+		return err_set(err, ST_USAGE, "no target is configured: write \"target = UUID=...\" into %s",
+			       CONFIG_PATH);
 	st = choose_modules(&b, err);
 	if (st == ST_OK)
 		st = make_archive(&b, err);

@@ -20,19 +20,19 @@ struct mkinitramfs_options {
 };
 
 struct mkinitramfs_image {
-	uint8_t *data;		 /**< gzip of a newc cpio */
+	uint8_t *data; /**< gzip of a newc cpio */
 	size_t len_bytes;
 	size_t cpio_len_bytes;
-	size_t init_len_bytes;	 /**< the program, as packed */
+	size_t init_len_bytes; /**< the program, as packed */
 	size_t modules_len_bytes;
 	struct word_list modules; /**< names, in load order */
 	char release[128];
-	char target[360];	 /**< "UUID=... (/dev/vda1, ext4)" */
+	char target[360]; /**< "UUID=... (/dev/vda1, ext4)" */
 };
 
 /**
- * Build the capture initramfs in memory. The same inputs give the same bytes. Needs no root but to read the target's device,
- * and not even that with @target_modules.
+ * Build the capture initramfs in memory. The same inputs give the same bytes. Needs no root but to read the target's
+ * device, and not even that with @target_modules.
  */
 enum status mkinitramfs_build(const struct mkinitramfs_options *options, struct mkinitramfs_image *image,
 			      struct err *err) __must_check;

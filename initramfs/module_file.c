@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Modules as the capture kernel wants them: plain. It may lack MODULE_DECOMPRESS, and the initramfs is compressed as a whole.
+ * Modules as the capture kernel wants them: plain. It may lack MODULE_DECOMPRESS, and the initramfs is compressed as a
+ * whole.
  */
 #include <libdeflate.h>
 #include <lzma.h>
@@ -20,7 +21,8 @@
 #define XZ_MEMORY_MAX (256 * MIB)
 
 /* Fills @out as far as @cap; *@len is what the stream holds. */
-typedef enum status (*unpack_fn)(const uint8_t *in, size_t in_len, uint8_t *out, size_t cap, size_t *len, struct err *err);
+typedef enum status (*unpack_fn)(const uint8_t *in, size_t in_len, uint8_t *out, size_t cap, size_t *len,
+				 struct err *err);
 
 static enum status unpack_xz(const uint8_t *in, size_t in_len, uint8_t *out, size_t cap, size_t *len, struct err *err)
 {
@@ -59,8 +61,8 @@ static enum status unpack_gzip(const uint8_t *in, size_t in_len, uint8_t *out, s
 }
 
 /*
- * The sizes that the formats announce are claims, and .xz announces none up front; a module that does not fit a first guess
- * gets more room until the limit.
+ * The sizes that the formats announce are claims, and .xz announces none up front; a module that does not fit a first
+ * guess gets more room until the limit.
  */
 static enum status unpack(unpack_fn fn, uint8_t **data, size_t *len, struct err *err)
 {

@@ -104,7 +104,8 @@ enum status module_tree_find(const char *folder, const char *release, struct mod
 	return ST_OK;
 }
 
-/* "insmod PATH [parameters]" or "builtin NAME". Paths with blanks cannot be told from parameters; kmod has the same limit. */
+/* "insmod PATH [parameters]" or "builtin NAME". Paths with blanks cannot be told from parameters; kmod has the same
+ * limit. */
 static enum status take_line(const char *line, struct word_list *files, struct err *err)
 {
 	static const char insmod[] = "insmod ", builtin[] = "builtin ";
@@ -124,7 +125,8 @@ static enum status take_lines(char *text, struct word_list *files, struct err *e
 {
 	enum status st = ST_OK;
 
-	for (char *save = NULL, *line = strtok_r(text, "\n", &save); line && st == ST_OK; line = strtok_r(NULL, "\n", &save))
+	for (char *save = NULL, *line = strtok_r(text, "\n", &save); line && st == ST_OK;
+	     line = strtok_r(NULL, "\n", &save))
 		st = take_line(line, files, err);
 	return st;
 }
@@ -133,9 +135,14 @@ enum status module_set_resolve(const struct module_tree *tree, const char *name,
 			       struct err *err)
 {
 	char modprobe[PATH_MAX];
-	/* No configuration of this machine: its aliases and options are for the first kernel, and bytes must not vary. */
-	const char *argv[] = { modprobe,      "-C", "/dev/null", "-S", tree->release, "--show-depends",
-			       "-d",	      *tree->root ? tree->root : "/", "--", name, NULL };
+	/* No configuration of this machine: its aliases and options are for the first kernel, and bytes must not vary.
+	 */
+	const char *argv[] = { modprobe,      "-C",
+			       "/dev/null",   "-S",
+			       tree->release, "--show-depends",
+			       "-d",	      *tree->root ? tree->root : "/",
+			       "--",	      name,
+			       NULL };
 	struct run_result result = { 0 };
 	enum status st;
 

@@ -39,7 +39,8 @@ const char *modules_name_of_file(const char *file, char *buf, size_t len)
 	return buf;
 }
 
-/* The length of the next parameter of @cmdline; blanks in double quotes do not end it, as in the kernel's next_arg(). */
+/* The length of the next parameter of @cmdline; blanks in double quotes do not end it, as in the kernel's next_arg().
+ */
 static size_t token_length(const char *s)
 {
 	bool quoted = false;
@@ -72,7 +73,8 @@ const char *modules_parameters(const char *cmdline, const char *name, char *buf,
 		size_t n = token_length(s), skip = strlen(name) + 1;
 
 		if (belongs_to(s, n, name) && used + (n - skip) + 2 <= len)
-			used += (size_t)snprintf(buf + used, len - used, "%s%.*s", used ? " " : "", (int)(n - skip), s + skip);
+			used += (size_t)snprintf(buf + used, len - used, "%s%.*s", used ? " " : "", (int)(n - skip),
+						 s + skip);
 		s += n;
 	}
 	return buf;

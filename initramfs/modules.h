@@ -15,12 +15,12 @@ struct modules_report {
 };
 
 /**
- * Load what @folder/list names, in that order, with the parameters that @cmdline (the text of /proc/cmdline) has for each
- * as "module.parameter=value". A module that does not load is logged and counted; the next one is tried. An error only
- * where the list itself cannot be read.
+ * Load what @folder/list names, in that order, with the parameters that @cmdline (the text of /proc/cmdline) has for
+ * each as "module.parameter=value". A module that does not load is logged and counted; the next one is tried. An error
+ * only where the list itself cannot be read.
  */
-enum status modules_load(const char *folder, const char *cmdline, struct modules_report *report, struct err *err)
-	__must_check;
+enum status modules_load(const char *folder, const char *cmdline, struct modules_report *report,
+			 struct err *err) __must_check;
 
 /** "NN-name.ko" -> "name" into @buf, with "-" as "_"; "" where it has not that form. */
 const char *modules_name_of_file(const char *file, char *buf, size_t len);

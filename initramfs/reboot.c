@@ -88,9 +88,9 @@ void reboot_hard(void)
 
 void reboot_orderly(enum final_action action)
 {
-	say(action == FINAL_REBOOT   ? "innercore: rebooting\n" :
-	    action == FINAL_POWEROFF ? "innercore: powering off\n" :
-				       "innercore: halting\n");
+	say(action == FINAL_REBOOT     ? "innercore: rebooting\n"
+	    : action == FINAL_POWEROFF ? "innercore: powering off\n"
+				       : "innercore: halting\n");
 	sync();
 	reboot(reboot_command(action));
 	/* Still here: the kernel refused (no poweroff method, for one). */

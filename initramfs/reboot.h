@@ -14,8 +14,8 @@ void reboot_prepare(enum final_action action);
 _Noreturn void reboot_orderly(enum final_action action);
 
 /**
- * The end when something hangs or broke: waits for nothing that may hang. sysrq s, u, b; then reboot(2), then a panic, and at
- * the very last a sleep in which a hardware watchdog fires. Async-signal-safe, any thread.
+ * The end when something hangs or broke: waits for nothing that may hang. sysrq s, u, b; then reboot(2), then a panic,
+ * and at the very last a sleep in which a hardware watchdog fires. Async-signal-safe, any thread.
  */
 _Noreturn void reboot_hard(void);
 

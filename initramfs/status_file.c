@@ -86,7 +86,8 @@ void status_file_add_seconds(json_t *doc, double seconds)
 
 enum status status_file_write(int dirfd, const json_t *doc, struct err *err)
 {
-	static const char last_words[] = "{\"tool\": \"innercore\", \"state\": \"unknown\", \"errors\": [\"out of memory\"]}\n";
+	static const char last_words[] =
+		"{\"tool\": \"innercore\", \"state\": \"unknown\", \"errors\": [\"out of memory\"]}\n";
 	_cleanup_free_ char *text = doc ? json_dumps(doc, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) : NULL;
 	size_t len;
 
@@ -107,7 +108,8 @@ enum status status_file_read_state(int dirfd, char *state, size_t len, struct er
 	json_t *doc;
 
 	if (fd < 0)
-		return err_set_errno(err, errno == ENOENT ? ST_NOT_FOUND : ST_IO, errno, "cannot open %s", DUMPDIR_STATUS);
+		return err_set_errno(err, errno == ENOENT ? ST_NOT_FOUND : ST_IO, errno, "cannot open %s",
+				     DUMPDIR_STATUS);
 	st = file_read_fd(fd, DUMPDIR_STATUS, STATUS_MAX_BYTES, &text, &text_len, err);
 	if (st != ST_OK)
 		return st;

@@ -92,8 +92,8 @@ static enum status take_device(const struct config *config, const char *node, co
 		return err_set(err, ST_UNSUPPORTED, "%s holds %s: use a file system with ext4, xfs or vfat", node,
 			       p->type);
 	if (*config->fstype && strcmp(config->fstype, target_mount_type(p->type)) != 0)
-		return err_set(err, ST_UNSUPPORTED, "%s holds %s, but the configuration says fstype = %s", node, p->type,
-			       config->fstype);
+		return err_set(err, ST_UNSUPPORTED, "%s holds %s, but the configuration says fstype = %s", node,
+			       p->type, config->fstype);
 	if (stat(node, &st) < 0 || !S_ISBLK(st.st_mode))
 		return err_set(err, ST_NOT_FOUND, "%s is no block device", node);
 	snprintf(dev->node, sizeof(dev->node), "%s", node);
@@ -168,7 +168,8 @@ enum status target_find(const struct config *config, struct target_device *dev, 
 {
 	switch (config->target_kind) {
 	case TARGET_NONE:
-		return err_set(err, ST_USAGE, "no target is configured: write \"target = UUID=...\" into %s", CONFIG_PATH);
+		return err_set(err, ST_USAGE, "no target is configured: write \"target = UUID=...\" into %s",
+			       CONFIG_PATH);
 	case TARGET_DEVICE:
 		return find_by_node(config, dev, err);
 	case TARGET_UUID:
@@ -199,8 +200,11 @@ static const char *const *mount_options(const char *type)
 	static const char *const plain[] = { "", NULL };
 	/* The kernel's own defaults name character sets that may be modules of their own; try what was packed. */
 	static const char *const vfat[] = {
-		"umask=0077", "umask=0077,codepage=437,iocharset=ascii", "umask=0077,codepage=437,iocharset=iso8859-1",
-		"umask=0077,codepage=437,iocharset=utf8", NULL,
+		"umask=0077",
+		"umask=0077,codepage=437,iocharset=ascii",
+		"umask=0077,codepage=437,iocharset=iso8859-1",
+		"umask=0077,codepage=437,iocharset=utf8",
+		NULL,
 	};
 
 	return strcmp(type, "vfat") == 0 ? vfat : plain;

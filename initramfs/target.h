@@ -15,8 +15,8 @@ struct target_device {
 };
 
 /**
- * Look once through /sys/class/block for @config's target and probe it. No udev is needed; the right to read the devices
- * is. ST_NOT_FOUND: no such device now. ST_UNSUPPORTED: it is there, but holds no file system that can be used.
+ * Look once through /sys/class/block for @config's target and probe it. No udev is needed; the right to read the
+ * devices is. ST_NOT_FOUND: no such device now. ST_UNSUPPORTED: it is there, but holds no file system that can be used.
  */
 enum status target_find(const struct config *config, struct target_device *dev, struct err *err) __must_check;
 

@@ -167,6 +167,14 @@ enum kernel_kind classifier_kernel_kind(struct classifier *c, uint64_t pfn)
 	return page_kernel_kind(&c->layout, &f);
 }
 
+bool classifier_facts(struct classifier *c, uint64_t pfn, struct page_facts *f)
+{
+	struct page_facts next;
+	bool has_next;
+
+	return facts_anywhere(c, pfn, f, &next, &has_next);
+}
+
 void classifier_run(struct classifier *c, uint64_t start_pfn, uint64_t end_pfn, classify_fn fn, void *ctx)
 {
 	uint64_t run_start = start_pfn;

@@ -26,6 +26,9 @@ void classifier_run(struct classifier *c, uint64_t start_pfn, uint64_t end_pfn, 
 /** Of a kernel page in the last batch that was run: its kind, a tail's being its head's. */
 enum kernel_kind classifier_kernel_kind(struct classifier *c, uint64_t pfn);
 
+/** The struct page of any page frame, decoded; false where there is none. */
+bool classifier_facts(struct classifier *c, uint64_t pfn, struct page_facts *f);
+
 /** Sections of RAM whose part of the memory map is missing. */
 uint64_t classifier_sections_missing(const struct classifier *c);
 

@@ -50,11 +50,13 @@ static enum status check_system(struct arm_report *report, struct err *err)
 	report->reserved_bytes = sys.reserved_bytes;
 	if (!sys.supported)
 		return err_set(err, ST_UNSUPPORTED,
-			       "the running kernel cannot load a capture kernel: it needs CONFIG_KEXEC_FILE or CONFIG_KEXEC, and "
+			       "the running kernel cannot load a capture kernel: it needs CONFIG_KEXEC_FILE or "
+			       "CONFIG_KEXEC, and "
 			       "CONFIG_CRASH_DUMP");
 	if (!sys.reserved_bytes)
 		return err_set(err, ST_NOT_FOUND,
-			       "no memory is reserved for a capture kernel: boot with crashkernel=128M on the kernel's command "
+			       "no memory is reserved for a capture kernel: boot with crashkernel=128M on the kernel's "
+			       "command "
 			       "line");
 	if (sys.reserved_bytes < RESERVATION_FLOOR)
 		log_warn("only %s are reserved for the capture kernel; crashkernel=128M is safer",
@@ -164,7 +166,8 @@ static enum status load(struct armed_record *record, struct err *err)
 		return err_wrap(err, st, "the kernel refused (%s)", first.text);
 	crash_sysfs_read(SYS, &sys);
 	if (!sys.loaded)
-		return err_set(err, ST_IO, "kexec reports success, but the kernel says that no capture kernel is loaded");
+		return err_set(err, ST_IO,
+			       "kexec reports success, but the kernel says that no capture kernel is loaded");
 	return ST_OK;
 }
 

@@ -21,14 +21,14 @@ struct arm_report {
 	struct armed_record record; /**< what is, or would be, loaded */
 	uint64_t reserved_bytes;
 	uint64_t initramfs_bytes;
-	bool initramfs_built;	/**< it was missing or stale, and was (would be) written anew */
+	bool initramfs_built; /**< it was missing or stale, and was (would be) written anew */
 	bool set_panic_on_oops;
 };
 
 /**
- * Load the capture kernel: check, build the initramfs if it is stale, load with kexec-tools (kexec_file_load, or kexec_load
- * where the kernel lacks that), check that the kernel says so too, and have an oops panic. Each failure is one line that says
- * what to do.
+ * Load the capture kernel: check, build the initramfs if it is stale, load with kexec-tools (kexec_file_load, or
+ * kexec_load where the kernel lacks that), check that the kernel says so too, and have an oops panic. Each failure is
+ * one line that says what to do.
  */
 enum status arm_run(const struct arm_options *options, struct arm_report *report, struct err *err) __must_check;
 

@@ -23,8 +23,8 @@ enum status armed_record_write(const char *path, struct armed_record *record, st
 	file_first_line(BOOT_ID_PATH, record->boot_id, sizeof(record->boot_id));
 	doc = json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "boot_id", record->boot_id, "time",
 			(json_int_t)record->time, "kernel", record->kernel, "release", record->release, "initramfs",
-			record->initramfs, "initramfs_sha256", record->initramfs_sha256, "method", record->method, "target",
-			record->target, "cmdline", record->cmdline);
+			record->initramfs, "initramfs_sha256", record->initramfs_sha256, "method", record->method,
+			"target", record->target, "cmdline", record->cmdline);
 	text = doc ? json_dumps(doc, JSON_INDENT(2)) : NULL;
 	json_decref(doc);
 	if (!text)

@@ -11,12 +11,12 @@
 
 /** What `arm` loaded, for `status`: the kernel itself only tells that something is loaded. */
 struct armed_record {
-	char boot_id[40];	     /**< a record of an earlier boot means nothing */
-	uint64_t time;		     /**< unix seconds */
+	char boot_id[40]; /**< a record of an earlier boot means nothing */
+	uint64_t time;	  /**< unix seconds */
 	char kernel[4096], release[128];
 	char initramfs[4096];
 	char initramfs_sha256[72];
-	char method[24];	     /**< "kexec_file_load" or "kexec_load" */
+	char method[24]; /**< "kexec_file_load" or "kexec_load" */
 	char target[360];
 	char cmdline[CMDLINE_MAX_BYTES];
 };

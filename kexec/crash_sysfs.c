@@ -21,7 +21,8 @@ void crash_sysfs_read(const char *sys, struct crash_sysfs *info)
 {
 	uint64_t loaded = 0, size = 0;
 
-	info->supported = read_number(sys, "kexec/crash_loaded", &loaded) || read_number(sys, "kexec_crash_loaded", &loaded);
+	info->supported =
+		read_number(sys, "kexec/crash_loaded", &loaded) || read_number(sys, "kexec_crash_loaded", &loaded);
 	info->loaded = loaded != 0;
 	if (!read_number(sys, "kexec/crash_size", &size))
 		(void)read_number(sys, "kexec_crash_size", &size);

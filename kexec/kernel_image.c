@@ -30,7 +30,8 @@ enum status kernel_image_release(const char *path, char *release, size_t len, st
 	if (!setup)
 		return err_set(err, ST_NO_MEMORY, "out of memory");
 	if (fd < 0)
-		return err_set_errno(err, errno == ENOENT ? ST_NOT_FOUND : ST_IO, errno, "cannot open the kernel %s", path);
+		return err_set_errno(err, errno == ENOENT ? ST_NOT_FOUND : ST_IO, errno, "cannot open the kernel %s",
+				     path);
 	got = pread(fd, setup, SETUP_BYTES, 0);
 	if (got < BOOT_VERSION_OFFSET + 2 || memcmp(setup + BOOT_MAGIC_OFFSET, BOOT_MAGIC, strlen(BOOT_MAGIC)) != 0)
 		return err_set(err, ST_BAD_INPUT, "%s is no bzImage", path);
@@ -53,10 +54,12 @@ enum status kernel_image_find(const char *release, char *path, size_t len, struc
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
-		if ((size_t)snprintf(path, len, "%s%s%s", places[i][0], release, places[i][1]) < len && access(path, R_OK) == 0)
+		if ((size_t)snprintf(path, len, "%s%s%s", places[i][0], release, places[i][1]) < len &&
+		    access(path, R_OK) == 0)
 			return ST_OK;
 	return err_set(err, ST_NOT_FOUND,
-		       "the image of kernel %s is neither /boot/vmlinuz-%s nor in its modules' folder: name it with --kernel or "
+		       "the image of kernel %s is neither /boot/vmlinuz-%s nor in its modules' folder: name it with "
+		       "--kernel or "
 		       "\"kernel = ...\"",
 		       release, release);
 }

@@ -45,7 +45,8 @@ bool setup_status_find_mount(const char *mountinfo, unsigned major_nr, unsigned 
 		unsigned id, parent, maj, min;
 		int where = 0;
 
-		if (sscanf(line, "%u %u %u:%u %n", &id, &parent, &maj, &min, &where) != 4 || maj != major_nr || min != minor_nr)
+		if (sscanf(line, "%u %u %u:%u %n", &id, &parent, &maj, &min, &where) != 4 || maj != major_nr ||
+		    min != minor_nr)
 			continue;
 		/* A bind mount of a folder does not show the whole file system. */
 		if (strncmp(line + where, "/ ", 2) != 0)
@@ -90,7 +91,8 @@ static void read_target(const struct config *config, struct setup_status *s)
 	snprintf(s->fstype, sizeof(s->fstype), "%s", dev.fstype);
 	if (file_read_all(MOUNTINFO, MOUNTINFO_MAX_BYTES, &mountinfo, &len, &err) != ST_OK)
 		return;
-	if (setup_status_find_mount((const char *)mountinfo, dev.major_nr, dev.minor_nr, s->mounted_at, sizeof(s->mounted_at)))
+	if (setup_status_find_mount((const char *)mountinfo, dev.major_nr, dev.minor_nr, s->mounted_at,
+				    sizeof(s->mounted_at)))
 		read_last_dump(config, s);
 }
 
@@ -153,7 +155,8 @@ void setup_status_read(const struct config *config, struct setup_status *status)
 
 	memset(status, 0, sizeof(*status));
 	crash_sysfs_read(SYS, &status->kernel);
-	status->have_record = status->kernel.loaded && armed_record_read(ARMED_RECORD_PATH, &status->record, &err) == ST_OK;
+	status->have_record =
+		status->kernel.loaded && armed_record_read(ARMED_RECORD_PATH, &status->record, &err) == ST_OK;
 	read_target(config, status);
 	read_initramfs(config, status);
 }

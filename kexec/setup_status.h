@@ -16,17 +16,17 @@ enum staleness { STALE_UNKNOWN, STALE_NO, STALE_YES, STALE_MISSING };
 /** Would a crash be captured, and with what? Each part that could not be found out has its own reason. */
 struct setup_status {
 	struct crash_sysfs kernel;
-	bool have_record;	      /**< loaded by `innercore arm` in this boot */
+	bool have_record; /**< loaded by `innercore arm` in this boot */
 	struct armed_record record;
-	bool loaded_is_current;	      /**< the loaded initramfs is the one on disk */
+	bool loaded_is_current; /**< the loaded initramfs is the one on disk */
 	char initramfs[4096];
 	uint64_t initramfs_bytes, initramfs_age_seconds;
-	enum staleness stale;	      /**< of the file on disk against the configuration, this program and the modules */
+	enum staleness stale; /**< of the file on disk against the configuration, this program and the modules */
 	char why_unknown[ERR_TEXT_MAX];
 	char target[264];
 	char device[280], fstype[32]; /**< "": the target is not there */
 	char why_no_target[ERR_TEXT_MAX];
-	char mounted_at[4096];	      /**< "": it is not mounted */
+	char mounted_at[4096];		      /**< "": it is not mounted */
 	char last_dump[DUMPDIR_NAME_LEN + 1]; /**< "": none, or not to be seen */
 	char last_dump_state[32];
 };
@@ -35,7 +35,8 @@ struct setup_status {
 void setup_status_read(const struct config *config, struct setup_status *status);
 
 /**
- * Where the block device @major_nr:@minor_nr is mounted with its root visible, by the text of /proc/self/mountinfo, into @buf.
+ * Where the block device @major_nr:@minor_nr is mounted with its root visible, by the text of /proc/self/mountinfo,
+ * into @buf.
  */
 bool setup_status_find_mount(const char *mountinfo, unsigned major_nr, unsigned minor_nr, char *buf, size_t len);
 

@@ -4,7 +4,9 @@
 
 #include "formats/codec/codec.h"
 
-/* One table per codec, each in its own file; the world outside finds them through codec_by_name() and codec_by_flag(). */
+/*
+ * One table per codec, each in its own file; the world outside finds them through codec_by_name() and codec_by_flag().
+ */
 extern const struct codec codec_none;
 extern const struct codec codec_zlib;
 extern const struct codec codec_lzo;

@@ -8,8 +8,8 @@
 
 /*
  * The library takes its working memory from operator new in every call, which in a capture kernel short of memory
- * would end in an exception that no C caller can catch. So this file replaces operator new, as C++ allows any program to (snappy
- * is the only C++ in it), and lends the memory of the context whose compress() is running.
+ * would end in an exception that no C caller can catch. So this file replaces operator new, as C++ allows any program
+ * to (snappy is the only C++ in it), and lends the memory of the context whose compress() is running.
  */
 struct snappy_ctx {
 	size_t page_size;
@@ -89,7 +89,9 @@ static enum status snappy_ctx_open(size_t page_size, void **ctx, struct err *err
 		return err_set(err, ST_NO_MEMORY, "snappy: no memory");
 	s->page_size = page_size;
 	s->scratch_cap = snappy_max_compressed_length(page_size);
-	/* Its hash table (at most 16 Ki entries of 2 bytes; newer versions 32 Ki), one input and one output fragment. */
+	/*
+	 * Its hash table (at most 16 Ki entries of 2 bytes; newer versions 32 Ki), one input and one output fragment.
+	 */
 	s->arena_cap = 64 * 1024 + page_size + s->scratch_cap + 4096;
 	s->scratch = malloc(s->scratch_cap);
 	s->arena = malloc(s->arena_cap);

@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <zlib.h>
 
-/* Readers take any RFC 1950 stream; level 1 is what every KDUMP writer uses: a dump is written once, against the clock. */
+/*
+ * Readers take any RFC 1950 stream; level 1 is what every KDUMP writer uses: a dump is written once, against the clock.
+ */
 #define ZLIB_LEVEL 1
 
 /* inflate's state (7 KiB) and its window (32 KiB), which it asks for late; with room for a library that grew. */
@@ -23,7 +25,10 @@ struct zlib_ctx {
 	_Alignas(16) unsigned char arena[INFLATE_ARENA_BYTES];
 };
 
-/* inflate allocates its window during the first stream that needs one: serve that from memory which open() already holds. */
+/*
+ * inflate allocates its window during the first stream that needs one: serve that from memory which open() already
+ * holds.
+ */
 static voidpf arena_alloc(voidpf opaque, uInt items, uInt size)
 {
 	struct zlib_ctx *z = opaque;

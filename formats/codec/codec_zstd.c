@@ -28,7 +28,9 @@ static void zstd_close(void *ctx)
 	free(z);
 }
 
-/* The parameters depend on the input's length, and not monotonically: take the largest need of any length up to a page. */
+/*
+ * The parameters depend on the input's length, and not monotonically: take the largest need of any length up to a page.
+ */
 static size_t cctx_bytes(size_t page_size)
 {
 	size_t most = 0;

@@ -78,8 +78,10 @@ static enum status check_header(struct rsource *inner, struct err *err)
 	type = get_u64(h + OFF_TYPE, ORDER_BIG);
 	version = get_u64(h + OFF_VERSION, ORDER_BIG);
 	if (type != FLAT_TYPE || version != FLAT_VERSION)
-		return err_set(err, ST_UNSUPPORTED, "flattened stream of type %" PRIu64 ", version %" PRIu64
-			       "; only type 1, version 1 is known", type, version);
+		return err_set(err, ST_UNSUPPORTED,
+			       "flattened stream of type %" PRIu64 ", version %" PRIu64
+			       "; only type 1, version 1 is known",
+			       type, version);
 	return ST_OK;
 }
 
@@ -103,7 +105,10 @@ static enum status scan_header(struct scanner *s, uint64_t pos, const uint8_t **
 	return ST_OK;
 }
 
-/** Index every record in the order of the stream. The list cannot outgrow the stream: each record has at least 17 bytes. */
+/**
+ * Index every record in the order of the stream. The list cannot outgrow the stream: each record has at least 17
+ * bytes.
+ */
 static enum status scan_records(struct scanner *s, struct segment_list *list, bool *truncated, struct err *err)
 {
 	uint64_t pos = FLAT_HEADER_SIZE;
@@ -123,9 +128,12 @@ static enum status scan_records(struct scanner *s, struct segment_list *list, bo
 			return ST_OK;
 		}
 		/* Both are signed in the format. */
-		if (!len || len > INT64_MAX || off > INT64_MAX || __builtin_add_overflow(off, len, &end) || end > INT64_MAX)
-			return err_set(err, ST_BAD_INPUT, "broken record at stream position %" PRIu64 ": offset %" PRId64
-				       ", size %" PRId64, pos, (int64_t)off, (int64_t)len);
+		if (!len || len > INT64_MAX || off > INT64_MAX || __builtin_add_overflow(off, len, &end) ||
+		    end > INT64_MAX)
+			return err_set(err, ST_BAD_INPUT,
+				       "broken record at stream position %" PRIu64 ": offset %" PRId64
+				       ", size %" PRId64,
+				       pos, (int64_t)off, (int64_t)len);
 		pos += FLAT_RECORD_HEADER_SIZE;
 		left = s->inner->size_bytes - pos;
 		if (!left)
@@ -187,7 +195,8 @@ static void heap_pop(const struct segment **heap, size_t *nr)
 }
 
 /** Add [@off, @end) of @from; grows the last segment where that goes on, so that n records make at most 2n segments. */
-static enum status emit(struct segment_list *out, const struct segment *from, uint64_t off, uint64_t end, struct err *err)
+static enum status emit(struct segment_list *out, const struct segment *from, uint64_t off, uint64_t end,
+			struct err *err)
 {
 	struct segment s = { off, end, from->pos + (off - from->off) };
 	struct segment *last = out->nr ? &out->v[out->nr - 1] : NULL;
@@ -200,8 +209,8 @@ static enum status emit(struct segment_list *out, const struct segment *from, ui
 }
 
 /**
- * Cut overlapping segments into disjoint ones where the later in the stream wins: a sweep over the target with the segments
- * that cover the current place in a heap.
+ * Cut overlapping segments into disjoint ones where the later in the stream wins: a sweep over the target with the
+ * segments that cover the current place in a heap.
  */
 static enum status resolve(const struct segment_list *in, struct segment_list *out, struct err *err)
 {

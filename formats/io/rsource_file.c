@@ -47,11 +47,15 @@ struct file_source {
 /* Where a SIGBUS inside guarded_copy() goes on; NULL outside of it. Per thread: the handler runs on the thread that faulted. */
 static _Thread_local sigjmp_buf *volatile bus_landing;
 
+/* What handled SIGBUS before; a handler can only look at static storage. Written once, before ours is installed. */
+static struct sigaction bus_before;
+
 static void on_sigbus(int sig)
 {
 	if (bus_landing)
 		siglongjmp(*bus_landing, 1);
-	signal(sig, SIG_DFL);
+	/* Not ours: as if we had never been there. PID 1's own handler ends in a reboot. */
+	sigaction(sig, &bus_before, NULL);
 	raise(sig);
 }
 
@@ -156,6 +160,22 @@ static enum status file_read_at(struct rsource *src, uint64_t off, void *buf, si
 	return pread_all(f, off, buf, len, got, err);
 }
 
+static struct range file_next_data(struct rsource *src, uint64_t off)
+{
+	struct file_source *f = (struct file_source *)src;
+	struct range run = { off, src->size_bytes };
+	off_t data = lseek(f->fd, (off_t)off, SEEK_DATA); /* what does not know holes says EINVAL */
+	off_t hole = data >= 0 ? lseek(f->fd, data, SEEK_HOLE) : -1;
+
+	if (data < 0 && errno == ENXIO && !f->use_windows)
+		run.start = src->size_bytes;
+	if (hole > data) {
+		run.start = min_u64((uint64_t)data, src->size_bytes);
+		run.end = min_u64((uint64_t)hole, src->size_bytes);
+	}
+	return run;
+}
+
 static void file_close(struct rsource *src)
 {
 	struct file_source *f = (struct file_source *)src;
@@ -168,6 +188,7 @@ static void file_close(struct rsource *src)
 
 static const struct rsource_ops file_ops = {
 	.read_at = file_read_at,
+	.next_data = file_next_data,
 	.close = file_close,
 };
 
@@ -202,11 +223,12 @@ static bool is_on_proc(int fd)
 static void catch_sigbus(void)
 {
 	struct sigaction sa = { .sa_handler = on_sigbus };
-	struct sigaction old;
+	struct sigaction now;
 
-	/* Somebody else's handler stays: PID 1 has one that ends in a reboot. */
-	if (sigaction(SIGBUS, NULL, &old) == 0 && old.sa_handler == SIG_DFL)
-		sigaction(SIGBUS, &sa, NULL);
+	if (sigaction(SIGBUS, NULL, &now) < 0 || now.sa_handler == on_sigbus)
+		return;
+	bus_before = now;
+	sigaction(SIGBUS, &sa, NULL);
 }
 
 enum status rsource_file_open(const char *path, struct rsource **src, struct err *err)

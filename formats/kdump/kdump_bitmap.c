@@ -11,10 +11,16 @@
 #define BLOCK_WORDS (KDUMP_BITMAP_BLOCK_BYTES / 8)
 
 /*
- * Runs are stored, so a map of every other page must not take all memory. Real ones have a few hundred at most; only the single
- * bitmap of old dumps, which is that of the pages kept, has many.
+ * Runs are stored, so a map of every other page must not take all memory. Real ones have a few hundred at most; only
+ * the single bitmap of old dumps, which is that of the pages kept, has many.
  */
 #define RANGES_MAX (16u * 1024 * 1024)
+
+/*
+ * A sparse file or a far record may claim petabytes of bitmap that are one gap; only for maps of more than 8 TiB of
+ * memory is it worth asking where gaps are, and relying on the answer.
+ */
+#define ASK_FOR_GAPS_BLOCKS (UINT64_C(1) << 14)
 
 /** State of a scan over both maps. */
 struct scan {
@@ -50,20 +56,15 @@ static uint64_t popcount_words(const uint8_t *block, size_t start, size_t end)
 	return n;
 }
 
-/** Read block @block of the map at @map_off into @out, zeroed beyond the last bit. *@empty: there is only a gap. */
+/** Read block @block of the map at @map_off into @out, zeroed beyond the last bit. */
 static enum status read_block(struct rsource *src, uint64_t map_off, uint64_t nr_bits, uint64_t block, uint8_t *out,
-			      bool *empty, struct err *err)
+			      struct err *err)
 {
 	uint64_t off = map_off + block * KDUMP_BITMAP_BLOCK_BYTES;
 	uint64_t bits = min_u64(BLOCK_BITS, nr_bits - block * BLOCK_BITS);
 	size_t len = (size_t)div_round_up(bits, 8);
 	enum status st;
 
-	*empty = rsource_next_data(src, off).start >= off + len;
-	if (*empty) {
-		memset(out, 0, KDUMP_BITMAP_BLOCK_BYTES);
-		return ST_OK;
-	}
 	st = rsource_read(src, off, out, len, err);
 	if (st != ST_OK)
 		return err_wrap(err, st, "cannot read the page bitmap");
@@ -78,7 +79,8 @@ static enum status add_range(struct scan *s, uint64_t start, uint64_t end, struc
 	struct kdump_bitmap_facts *f = s->facts;
 
 	if (f->nr_ranges == RANGES_MAX)
-		return err_set(err, ST_BAD_INPUT, "page bitmap has more than %u runs: no memory is laid out so", RANGES_MAX);
+		return err_set(err, ST_BAD_INPUT, "page bitmap has more than %u runs: no memory is laid out so",
+			       RANGES_MAX);
 	if (f->nr_ranges == s->ranges_cap) {
 		size_t cap = s->ranges_cap ? s->ranges_cap * 2 : 64;
 		struct range *v = reallocarray(f->ranges, cap, sizeof(*v));
@@ -132,21 +134,36 @@ static enum status scan_block(struct scan *s, uint64_t start_pfn, struct err *er
 	return ST_OK;
 }
 
+/** How many blocks from @block on lie in a gap of the map at @map_off. */
+static uint64_t gap_blocks(const struct kdump_bitmap *bm, uint64_t map_off, uint64_t block)
+{
+	uint64_t off = map_off + block * KDUMP_BITMAP_BLOCK_BYTES;
+
+	return (rsource_next_data(bm->src, off).start - off) / KDUMP_BITMAP_BLOCK_BYTES;
+}
+
+/** The first block from @block on that has to be read; those before it are of zeros in both maps. */
+static uint64_t skip_gaps(struct kdump_bitmap *bm, uint64_t off_1, uint64_t block, const struct scan *s)
+{
+	uint64_t end = block;
+
+	if (bm->nr_blocks > ASK_FOR_GAPS_BLOCKS && !s->in_run)
+		end = min_u64(bm->nr_blocks,
+			      block + min_u64(gap_blocks(bm, off_1, block), gap_blocks(bm, bm->off, block)));
+	for (; block < end; block++)
+		bm->counts[block] = s->facts->nr_in_2;
+	return end;
+}
+
 static enum status scan_maps(struct kdump_bitmap *bm, uint64_t off_1, struct scan *s, struct err *err)
 {
-	for (uint64_t b = 0; b < bm->nr_blocks; b++) {
-		bool empty_1 = false, empty_2;
-		enum status st;
+	for (uint64_t b = skip_gaps(bm, off_1, 0, s); b < bm->nr_blocks; b = skip_gaps(bm, off_1, b + 1, s)) {
+		enum status st = read_block(bm->src, bm->off, bm->nr_bits, b, s->block_2, err);
 
 		bm->counts[b] = s->facts->nr_in_2;
-		st = read_block(bm->src, bm->off, bm->nr_bits, b, s->block_2, &empty_2, err);
-		if (st == ST_OK && off_1 != bm->off)
-			st = read_block(bm->src, off_1, bm->nr_bits, b, s->block_1, &empty_1, err);
-		if (st == ST_OK && off_1 == bm->off) {
-			memcpy(s->block_1, s->block_2, sizeof(s->block_1));
-			empty_1 = empty_2;
-		}
-		if (st == ST_OK && !(empty_1 && empty_2 && !s->in_run))
+		if (st == ST_OK)
+			st = read_block(bm->src, off_1, bm->nr_bits, b, s->block_1, err);
+		if (st == ST_OK)
 			st = scan_block(s, b * BLOCK_BITS, err);
 		if (st != ST_OK)
 			return st;
@@ -194,13 +211,12 @@ static enum status load_block(struct kdump_bitmap *bm, uint64_t block, const uin
 	size_t slot = block % KDUMP_BITMAP_SLOTS;
 	uint8_t *to = bm->blocks + slot * KDUMP_BITMAP_BLOCK_BYTES;
 	enum status st;
-	bool empty;
 
 	*bits = to;
 	if (bm->slot_block[slot] == block + 1)
 		return ST_OK;
 	bm->slot_block[slot] = 0;
-	st = read_block(bm->src, bm->off, bm->nr_bits, block, to, &empty, err);
+	st = read_block(bm->src, bm->off, bm->nr_bits, block, to, err);
 	if (st == ST_OK)
 		bm->slot_block[slot] = block + 1;
 	return st;

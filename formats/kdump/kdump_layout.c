@@ -11,7 +11,9 @@
 /* The ancestor of KDUMP; its page headers are not ours. */
 #define DISKDUMP_SIGNATURE "DISKDUMP"
 
-/* Where the main header keeps what depends on sizeof(long); everything before OFF_UTSNAME's end is the same everywhere. */
+/*
+ * Where the main header keeps what depends on sizeof(long); everything before OFF_UTSNAME's end is the same everywhere.
+ */
 #define OFF_VERSION 8
 #define OFF_UTSNAME 12
 struct main_layout {
@@ -23,8 +25,8 @@ static const struct main_layout main_64 = { 8, 408, 416, 424, 428, 432, 436, 440
 static const struct main_layout main_32 = { 4, 404, 408, 412, 416, 420, 424, 428, 448 };
 
 /*
- * The sub header has three: i386 aligns an 8-byte member of a struct to 4 bytes, where ARM, MIPS and PowerPC in 32 bits align it
- * to 8, as all 64-bit ABIs do.
+ * The sub header has three: i386 aligns an 8-byte member of a struct to 4 bytes, where ARM, MIPS and PowerPC in 32 bits
+ * align it to 8, as all 64-bit ABIs do.
  */
 struct sub_layout {
 	unsigned phys_base, dump_level, split, start_pfn, end_pfn;
@@ -41,14 +43,15 @@ static const struct {
 	int version;
 	unsigned len_64, len_32_packed, len_32_aligned;
 } sub_sizes[] = {
-	{ 0, 8, 4, 4 },	    { 1, 12, 8, 8 },	{ 2, 32, 20, 20 },   { 3, 48, 32, 36 },
-	{ 4, 64, 44, 52 },  { 5, 80, 56, 68 },	{ 6, 104, 80, 96 },
+	{ 0, 8, 4, 4 },	   { 1, 12, 8, 8 },   { 2, 32, 20, 20 },  { 3, 48, 32, 36 },
+	{ 4, 64, 44, 52 }, { 5, 80, 56, 68 }, { 6, 104, 80, 96 },
 };
 
 static void put_uts(uint8_t *out, const struct physmem_utsname *uts)
 {
-	const char *field[] = { uts->sysname, uts->nodename, uts->release,
-				uts->version, uts->machine,  uts->domainname };
+	const char *field[] = {
+		uts->sysname, uts->nodename, uts->release, uts->version, uts->machine, uts->domainname
+	};
 
 	/* The last byte stays NUL: libkdumpfile takes nothing else for a utsname. */
 	for (size_t i = 0; i < ARRAY_SIZE(field); i++)
@@ -108,14 +111,16 @@ static uint64_t get_long(const uint8_t *p, enum byte_order order, bool is_64bit)
 	return is_64bit ? get_u64(p, order) : get_u32(p, order);
 }
 
-/* Newer versions only append, so a number beyond today's 6 is read as 6; anything large is the other byte order's view. */
+/*
+ * Newer versions only append, so a number beyond today's 6 is read as 6; anything large is the other byte order's view.
+ */
 #define VERSION_SANE_MAX 0xffff
 
 /*
- * Is @blk a header in this layout? block_size alone does not tell: a 64-bit header has tv_usec where a 32-bit one has block_size, and
- * tv_usec may be a power of two (libkdumpfile falls for it). But then sub_hdr_size is the upper half of tv_usec, zero, and no
- * file has a sub header of no blocks. The other way round a 32-bit header has total_ram_blocks and device_blocks, zero
- * with every writer, where a 64-bit one has sub_hdr_size and bitmap_blocks.
+ * Is @blk a header in this layout? block_size alone does not tell: a 64-bit header has tv_usec where a 32-bit one has
+ * block_size, and tv_usec may be a power of two (libkdumpfile falls for it). But then sub_hdr_size is the upper half of
+ * tv_usec, zero, and no file has a sub header of no blocks. The other way round a 32-bit header has total_ram_blocks
+ * and device_blocks, zero with every writer, where a 64-bit one has sub_hdr_size and bitmap_blocks.
  */
 static bool layout_fits(const uint8_t *blk, const struct main_layout *l, enum byte_order order)
 {
@@ -137,7 +142,9 @@ static const struct main_layout *find_layout(const uint8_t *blk, const char *mac
 	static const struct {
 		const struct main_layout *layout;
 		enum byte_order order;
-	} candidate[] = { { &main_64, ORDER_LITTLE }, { &main_64, ORDER_BIG }, { &main_32, ORDER_LITTLE }, { &main_32, ORDER_BIG } };
+	} candidate[] = {
+		{ &main_64, ORDER_LITTLE }, { &main_64, ORDER_BIG }, { &main_32, ORDER_LITTLE }, { &main_32, ORDER_BIG }
+	};
 	const struct main_layout *found = NULL;
 
 	for (size_t i = 0; i < ARRAY_SIZE(candidate); i++) {
@@ -165,12 +172,12 @@ enum status kdump_main_header_decode(const uint8_t *blk, size_t len, struct kdum
 	if (len < KDUMP_SIGNATURE_LEN || memcmp(blk, KDUMP_SIGNATURE, KDUMP_SIGNATURE_LEN))
 		return err_set(err, ST_BAD_INPUT, "no KDUMP signature");
 	if (len < KDUMP_MAIN_HEADER_SIZE_64)
-		return err_set(err, ST_BAD_INPUT, "KDUMP header ends after %zu of %d bytes", len, KDUMP_MAIN_HEADER_SIZE_64);
+		return err_set(err, ST_BAD_INPUT, "KDUMP header ends after %zu of %d bytes", len,
+			       KDUMP_MAIN_HEADER_SIZE_64);
 	get_uts(blk + OFF_UTSNAME, &h->uts);
 	l = find_layout(blk, h->uts.machine, &h->order);
 	if (!l)
-		return err_set(err, ST_BAD_INPUT,
-			       "KDUMP header makes no sense in any word size and byte order (block size, sub header or bitmap size)");
+		return err_set(err, ST_BAD_INPUT, "KDUMP header makes no sense in any word size and byte order");
 	h->is_64bit = l == &main_64;
 	h->version = (int32_t)get_u32(blk + OFF_VERSION, h->order);
 	h->tv_sec = get_long(blk + l->tv_sec, h->order, h->is_64bit);
@@ -185,8 +192,8 @@ enum status kdump_main_header_decode(const uint8_t *blk, size_t len, struct kdum
 }
 
 /*
- * Nothing in the file says which 32-bit ABI wrote it but the machine's name: i386 (i386 .. i686) is the only packed one. No name:
- * i386 too, since those are the 32-bit dumps with an empty utsname that exist (QEMU's of x86 guests).
+ * Nothing in the file says which 32-bit ABI wrote it but the machine's name: i386 (i386 .. i686) is the only packed
+ * one. No name: i386 too, since those are the 32-bit dumps with an empty utsname that exist (QEMU's of x86 guests).
  */
 static bool is_packed_machine(const char *machine)
 {

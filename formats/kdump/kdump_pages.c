@@ -15,8 +15,8 @@
 static const uint32_t codec_flags[KDUMP_NR_CODECS] = { CODEC_FLAG_ZLIB, CODEC_FLAG_LZO, CODEC_FLAG_SNAPPY,
 						       CODEC_FLAG_ZSTD };
 
-enum status kdump_pages_init(struct kdump_pages *p, struct rsource *src, const struct kdump_header *h, uint64_t desc_off,
-			     uint64_t nr_descs, struct err *err)
+enum status kdump_pages_init(struct kdump_pages *p, struct rsource *src, const struct kdump_header *h,
+			     uint64_t desc_off, uint64_t nr_descs, struct err *err)
 {
 	*p = (struct kdump_pages){
 		.src = src,
@@ -59,8 +59,8 @@ static enum status load_desc_block(struct kdump_pages *p, uint64_t block, struct
 
 	if (p->desc_slot_block[slot] == block + 1)
 		return ST_OK;
-	st = rsource_read_some(p->src, p->desc_off + first * KDUMP_PAGE_DESC_SIZE, p->desc_blocks + slot * DESC_BLOCK_BYTES,
-			       nr * KDUMP_PAGE_DESC_SIZE, &got, err);
+	st = rsource_read_some(p->src, p->desc_off + first * KDUMP_PAGE_DESC_SIZE,
+			       p->desc_blocks + slot * DESC_BLOCK_BYTES, nr * KDUMP_PAGE_DESC_SIZE, &got, err);
 	p->desc_slot_nr[slot] = got / KDUMP_PAGE_DESC_SIZE;
 	p->desc_slot_block[slot] = st == ST_OK ? block + 1 : 0;
 	return st;
@@ -97,7 +97,8 @@ enum status kdump_pages_check_desc(const struct kdump_pages *p, const struct pag
 	if (!desc->size || desc->size > p->page_size || (!desc->flags && desc->size != p->page_size))
 		return err_set(err, ST_BAD_INPUT, "page descriptor has a size of %" PRIu32 " bytes", desc->size);
 	if (desc->offset < data_off)
-		return err_set(err, ST_BAD_INPUT, "page descriptor points to offset %" PRIu64 ", into the headers", desc->offset);
+		return err_set(err, ST_BAD_INPUT, "page descriptor points to offset %" PRIu64 ", into the headers",
+			       desc->offset);
 	if (!span_within(desc->offset, desc->size, p->src->size_bytes))
 		return err_set(err, ST_IO, "page descriptor points to offset %" PRIu64 ", beyond the end of the file",
 			       desc->offset);
@@ -137,7 +138,10 @@ static enum status get_data(struct kdump_pages *p, uint64_t off, size_t len, con
 
 	if (p->gaps_are_losses && !is_backed(p->src, off, len))
 		return err_set(err, ST_IO, "the page's data is missing: the stream was cut off");
-	/* The first read of a sequence is exact, the one behind it fills the window: a random reader never pays for that. */
+	/*
+	 * The first read of a sequence is exact, the one behind it fills the window: a random reader never pays for
+	 * that.
+	 */
 	if (!window_holds(w, off, len) && (goes_on(w, off, AHEAD_SLACK) || goes_on(&p->exact, off, 0))) {
 		w->off = off;
 		st = rsource_read_some(p->src, off, w->buf, w->cap, &w->len, err);
@@ -190,8 +194,8 @@ static const uint8_t *find_decoded(const struct kdump_pages *p, const struct pag
 }
 
 /**
- * Decode into a slot. A page that another descriptor before it may have named, or that is read in pieces, is worth it; the long
- * run of pages that are read once, in order, must not push those out.
+ * Decode into a slot. A page that another descriptor before it may have named, or that is read in pieces, is worth it;
+ * the long run of pages that are read once, in order, must not push those out.
  */
 static enum status decode_to_slot(struct kdump_pages *p, const struct page_desc *desc, const uint8_t *data,
 				  const uint8_t **page, struct err *err)

@@ -29,12 +29,12 @@ struct kdump_pages {
 	enum byte_order order;
 	uint32_t page_size;
 	uint64_t desc_off, nr_descs; /**< of the table */
-	bool gaps_are_losses;	     /**< a flattened stream that was cut off: its gaps are not zeros, but bytes that are missing */
+	bool gaps_are_losses;	     /**< a cut-off flattened stream: its gaps are missing bytes, not zeros */
 	uint8_t *desc_blocks;
 	uint64_t desc_slot_block[KDUMP_DESC_SLOTS]; /**< block + 1; 0: empty */
 	size_t desc_slot_nr[KDUMP_DESC_SLOTS];	    /**< whole descriptors in it */
-	struct kdump_window ahead;   /**< of a sequential reader */
-	struct kdump_window exact;   /**< one page's data */
+	struct kdump_window ahead;		    /**< of a sequential reader */
+	struct kdump_window exact;		    /**< one page's data */
 	uint8_t *page_slots;
 	struct page_desc page_slot_desc[KDUMP_PAGE_SLOTS]; /**< size 0: empty */
 	unsigned next_page_slot;
@@ -42,18 +42,20 @@ struct kdump_pages {
 };
 
 /** Allocates; reads nothing. @desc_off + 24 * @nr_descs has been checked not to overflow. */
-enum status kdump_pages_init(struct kdump_pages *p, struct rsource *src, const struct kdump_header *h, uint64_t desc_off,
-			     uint64_t nr_descs, struct err *err) __must_check;
+enum status kdump_pages_init(struct kdump_pages *p, struct rsource *src, const struct kdump_header *h,
+			     uint64_t desc_off, uint64_t nr_descs, struct err *err) __must_check;
 void kdump_pages_deinit(struct kdump_pages *p);
 
 /** ST_IO where the file ends before the descriptor. */
-enum status kdump_pages_desc(struct kdump_pages *p, uint64_t index, struct page_desc *desc, struct err *err) __must_check;
+enum status kdump_pages_desc(struct kdump_pages *p, uint64_t index, struct page_desc *desc,
+			     struct err *err) __must_check;
 
 /** Is @desc sane? What kdump_pages_read() would say of it before reading any data. */
-enum status kdump_pages_check_desc(const struct kdump_pages *p, const struct page_desc *desc, struct err *err) __must_check;
+enum status kdump_pages_check_desc(const struct kdump_pages *p, const struct page_desc *desc,
+				   struct err *err) __must_check;
 
 /** Bytes [@off, @off + @len) of the page that is stored as number @index. */
-enum status kdump_pages_read(struct kdump_pages *p, uint64_t index, size_t off, void *buf, size_t len, struct err *err)
-	__must_check;
+enum status kdump_pages_read(struct kdump_pages *p, uint64_t index, size_t off, void *buf, size_t len,
+			     struct err *err) __must_check;
 
 #endif

@@ -25,7 +25,7 @@ struct kdump_physmem {
 	struct kdump_pages pages;
 	struct range *ranges;
 	void *notes;
-	char *vmcoreinfo; /**< where it is not a part of the notes */
+	char *vmcoreinfo;	     /**< where it is not a part of the notes */
 	uint64_t start_pfn, end_pfn; /**< what this file has descriptors for: all but in a split set */
 	uint64_t start_rank;	     /**< stored pages before start_pfn: in other files of the set */
 };
@@ -35,7 +35,8 @@ struct kdump_places {
 	uint64_t bitmap_1_off, bitmap_2_off, desc_off;
 };
 
-static enum status read_page_part(struct kdump_physmem *k, uint64_t pfn, size_t off, void *buf, size_t len, struct err *err)
+static enum status read_page_part(struct kdump_physmem *k, uint64_t pfn, size_t off, void *buf, size_t len,
+				  struct err *err)
 {
 	uint64_t rank;
 	bool stored = false;
@@ -137,7 +138,8 @@ static enum status find_places(const struct kdump_physmem *k, struct kdump_place
 	uint64_t need_blocks;
 
 	if (h->max_mapnr > (UINT64_C(1) << PHYS_ADDR_BITS_MAX) / bs)
-		return err_set(err, ST_BAD_INPUT, "max_mapnr is %" PRIu64 " pages: beyond any physical address", h->max_mapnr);
+		return err_set(err, ST_BAD_INPUT, "max_mapnr is %" PRIu64 " pages: beyond any physical address",
+			       h->max_mapnr);
 	need_blocks = div_round_up(div_round_up(h->max_mapnr, 8), bs);
 	if (h->bitmap_blocks < need_blocks)
 		return err_set(err, ST_BAD_INPUT, "bitmaps of %" PRIu32 " blocks are too small for %" PRIu64 " pages",
@@ -147,7 +149,8 @@ static enum status find_places(const struct kdump_physmem *k, struct kdump_place
 	/* Dumps of the first versions have one bitmap only, told apart by the room that it has. */
 	pl->bitmap_2_off = pl->bitmap_1_off + (h->bitmap_blocks >= 2 * need_blocks ? all / 2 : 0);
 	if (pl->desc_off > k->src->size_bytes)
-		return err_set(err, ST_BAD_INPUT, "bitmaps end at offset %" PRIu64 ", beyond the end of the file at %" PRIu64,
+		return err_set(err, ST_BAD_INPUT,
+			       "bitmaps end at offset %" PRIu64 ", beyond the end of the file at %" PRIu64,
 			       pl->desc_off, k->src->size_bytes);
 	return ST_OK;
 }
@@ -166,8 +169,9 @@ static enum status find_split(struct kdump_physmem *k, struct err *err)
 	if (!h->split)
 		return ST_OK;
 	if (h->start_pfn > h->end_pfn || h->end_pfn > h->max_mapnr)
-		return err_set(err, ST_BAD_INPUT, "split dump claims page frames %" PRIu64 " to %" PRIu64 " of %" PRIu64,
-			       h->start_pfn, h->end_pfn, h->max_mapnr);
+		return err_set(err, ST_BAD_INPUT,
+			       "split dump claims page frames %" PRIu64 " to %" PRIu64 " of %" PRIu64, h->start_pfn,
+			       h->end_pfn, h->max_mapnr);
 	k->start_pfn = h->start_pfn;
 	k->end_pfn = h->end_pfn;
 	st = kdump_bitmap_rank(&k->stored, k->start_pfn, &set, &k->start_rank, err);
@@ -183,7 +187,8 @@ static enum status read_bitmaps(struct kdump_physmem *k, const struct kdump_plac
 {
 	const struct kdump_header *h = &k->details.header;
 	struct kdump_bitmap_facts facts;
-	enum status st = kdump_bitmap_init(&k->stored, k->src, pl->bitmap_1_off, pl->bitmap_2_off, h->max_mapnr, &facts, err);
+	enum status st =
+		kdump_bitmap_init(&k->stored, k->src, pl->bitmap_1_off, pl->bitmap_2_off, h->max_mapnr, &facts, err);
 
 	if (st != ST_OK)
 		return st;
@@ -200,7 +205,10 @@ static enum status read_bitmaps(struct kdump_physmem *k, const struct kdump_plac
 	return ST_OK;
 }
 
-/** Bytes of the file into memory of their own; NULL in @data, and a warning, where the header's place for them is nonsense. */
+/**
+ * Bytes of the file into memory of their own; NULL in @data, and a warning, where the header's place for them is
+ * nonsense.
+ */
 static enum status read_blob(struct kdump_physmem *k, const char *what, uint64_t off, uint64_t len, uint64_t len_max,
 			     void **data, struct err *err)
 {
@@ -212,8 +220,8 @@ static enum status read_blob(struct kdump_physmem *k, const char *what, uint64_t
 		return ST_OK;
 	/* A dump without these is still memory that can be read. */
 	if (!off || len > len_max || !span_within(off, len, k->src->size_bytes)) {
-		log_warn("%s: ignoring %s of %" PRIu64 " bytes at offset %" PRIu64 ": not within the file", k->src->name, what,
-			 len, off);
+		log_warn("%s: ignoring %s of %" PRIu64 " bytes at offset %" PRIu64 ": not within the file",
+			 k->src->name, what, len, off);
 		return ST_OK;
 	}
 	buf = malloc(len);

@@ -10,15 +10,15 @@
 bool kdump_physmem_probe(struct rsource *src);
 
 /**
- * A KDUMP (v1..v6, 32- or 64-bit, either byte order) as physical memory. Takes ownership of @src on success. Memory use is
- * bounded: bitmaps are indexed (a running count per block), not decoded into lists of pages.
- * An excluded page (bit set in bitmap1 only) reads as ST_NO_DATA, a descriptor {0,0,0,0} or one that points outside the
- * file as ST_IO, data that does not decompress as ST_BAD_INPUT.
+ * A KDUMP (v1..v6, 32- or 64-bit, either byte order) as physical memory. Takes ownership of @src on success. Memory use
+ * is bounded: bitmaps are indexed (a running count per block), not decoded into lists of pages. An excluded page (bit
+ * set in bitmap1 only) reads as ST_NO_DATA, a descriptor {0,0,0,0} or one that points outside the file as ST_IO, data
+ * that does not decompress as ST_BAD_INPUT.
  */
 enum status kdump_physmem_open(struct rsource *src, struct physmem **pm, struct err *err) __must_check;
 /** The same on a flattened stream that was opened by rsource_flattened_open(); @truncated is remembered for `info`. */
-enum status kdump_physmem_open_flattened(struct rsource *src, bool truncated, struct physmem **pm, struct err *err)
-	__must_check;
+enum status kdump_physmem_open_flattened(struct rsource *src, bool truncated, struct physmem **pm,
+					 struct err *err) __must_check;
 
 /** What `info` says of a KDUMP beyond struct physmem. */
 struct kdump_details {
@@ -45,9 +45,13 @@ struct kdump_survey {
 enum status kdump_physmem_survey(struct physmem *pm, struct kdump_survey *survey, struct err *err) __must_check;
 
 /** Read the descriptor of stored page number @index (0 .. nr_stored - 1). */
-enum status kdump_physmem_desc(struct physmem *pm, uint64_t index, struct page_desc *desc, struct err *err) __must_check;
+enum status kdump_physmem_desc(struct physmem *pm, uint64_t index, struct page_desc *desc,
+			       struct err *err) __must_check;
 
-/** Bytes of the file (of the file that a flattened stream stands for): what no other function gives, such as eraseinfo. */
-enum status kdump_physmem_read_file(struct physmem *pm, uint64_t off, void *buf, size_t len, struct err *err) __must_check;
+/**
+ * Bytes of the file (of the file that a flattened stream stands for): what no other function gives, such as eraseinfo.
+ */
+enum status kdump_physmem_read_file(struct physmem *pm, uint64_t off, void *buf, size_t len,
+				    struct err *err) __must_check;
 
 #endif

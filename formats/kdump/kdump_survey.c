@@ -6,7 +6,9 @@
 
 #include "common/units.h"
 
-/* Pages that several descriptors name: one or two with every writer known. The table is small, so is what is decoded. */
+/*
+ * Pages that several descriptors name: one or two with every writer known. The table is small, so is what is decoded.
+ */
 #define SHARED_SLOTS 1024u
 #define SHARED_MAX (SHARED_SLOTS / 2)
 
@@ -73,8 +75,9 @@ static void count_compression(struct kdump_survey *out, uint32_t flags)
 }
 
 /**
- * Data lies in the order of the descriptors, so one that points to where an earlier one was, or before, is shared (or the work
- * of a writer with an order of its own: then it is merely looked at). The very first data is the zero page of most writers.
+ * Data lies in the order of the descriptors, so one that points to where an earlier one was, or before, is shared (or
+ * the work of a writer with an order of its own: then it is merely looked at). The very first data is the zero page of
+ * most writers.
  */
 static void first_pass(struct survey_state *s)
 {

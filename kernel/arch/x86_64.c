@@ -71,6 +71,7 @@ static enum status x86_64_translate(struct kmodel *km, uint64_t vaddr, uint64_t 
 {
 	uint64_t table = km->pgd_paddr;
 
+	*len = 0;
 	if (!is_canonical(vaddr, km->pgtable_levels))
 		return err_set(err, ST_NO_DATA, "virtual address 0x%" PRIx64 " is not canonical", vaddr);
 	for (unsigned level = km->pgtable_levels; level; level--) {
@@ -81,8 +82,10 @@ static enum status x86_64_translate(struct kmodel *km, uint64_t vaddr, uint64_t 
 
 		if (st != ST_OK)
 			return err_wrap(err, st, "level %u page table at 0x%" PRIx64, level, table);
-		if (!(entry & ENTRY_PRESENT))
+		if (!(entry & ENTRY_PRESENT)) {
+			*len = span - (vaddr & (span - 1));
 			return err_set(err, ST_NO_DATA, "virtual address 0x%" PRIx64 " is not mapped (level %u)", vaddr, level);
+		}
 		if (level == 1 || (entry & ENTRY_LARGE && level <= 3)) {
 			/* Large leaves keep PAT in bit 12: mask to the leaf's own alignment. */
 			*paddr = (align_down(entry & km->pte_addr_mask, span)) + (vaddr & (span - 1));
@@ -97,6 +100,23 @@ static enum status x86_64_translate(struct kmodel *km, uint64_t vaddr, uint64_t 
 	return err_set(err, ST_INTERNAL, "page table walk fell through");
 }
 
+/* Documentation/x86/x86_64/mm.rst: vmalloc/ioremap space, which KASLR moves, and the modules above the kernel image. */
+static size_t x86_64_vmalloc_areas(const struct kmodel *km, uint64_t vmalloc_base, struct range areas[ARCH_VMALLOC_AREAS])
+{
+	uint64_t size = (km->pgtable_levels == 5 ? 12800 : 32) * 1024 * GIB;
+	int64_t image;
+	size_t nr = 0;
+
+	if (!vmalloc_base)
+		vmalloc_base = km->pgtable_levels == 5 ? UINT64_C(0xffa0000000000000) : UINT64_C(0xffffc90000000000);
+	if (vmalloc_base <= UINT64_MAX - size && vmalloc_base >> 63)
+		areas[nr++] = (struct range){ vmalloc_base, vmalloc_base + size };
+	if (!vmcoreinfo_number(km->vi, "KERNEL_IMAGE_SIZE", &image) || image < (int64_t)MIB || image > (int64_t)GIB)
+		image = (int64_t)KERNEL_IMAGE_SIZE_DEFAULT;
+	areas[nr++] = (struct range){ START_KERNEL_MAP + (uint64_t)image, UINT64_C(0xffffffffff000000) };
+	return nr;
+}
+
 const struct arch_ops arch_x86_64 = {
 	.machine = "x86_64",
 	.elf_machine = EM_X86_64,
@@ -105,4 +125,5 @@ const struct arch_ops arch_x86_64 = {
 	.find_tables = x86_64_find_tables,
 	.image_paddr = x86_64_image_paddr,
 	.translate = x86_64_translate,
+	.vmalloc_areas = x86_64_vmalloc_areas,
 };

@@ -12,7 +12,7 @@ ET_CORE, EM_X86_64, PT_LOAD, PT_NOTE, PN_XNUM = 4, 62, 1, 4, 0xffff
 
 
 class Load:
-    """One PT_LOAD: @data its bytes in the file, @mem_len its p_memsz. @hole_len bytes of p_filesz without data: zeros."""
+    """One PT_LOAD: @data and then @hole_len zeros are its bytes in the file, @mem_len is its p_memsz."""
 
     def __init__(self, paddr, data, vaddr=0, mem_len=None, hole_len=0):
         self.paddr, self.data, self.vaddr = paddr, data, vaddr
@@ -105,7 +105,8 @@ class Truth:
     """What a reader of @loads must find: per page the bytes, and which of them exist. The first load wins."""
 
     def __init__(self, loads):
-        spans = sorted((ld.paddr // PAGE * PAGE, -(-(ld.paddr + ld.mem_len) // PAGE) * PAGE) for ld in loads if ld.mem_len)
+        spans = sorted((ld.paddr // PAGE * PAGE, -(-(ld.paddr + ld.mem_len) // PAGE) * PAGE)
+                       for ld in loads if ld.mem_len)
         self.blocks = []
         for start, end in spans:
             if self.blocks and start <= self.blocks[-1][1]:

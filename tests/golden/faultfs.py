@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-A file whose reads fail where the caller wants: a file system of one file, spoken straight to /dev/fuse (no FUSE library).
+A file whose reads fail where the caller wants: a file system of one file, spoken straight to /dev/fuse, no library.
 
     unshare -m python3 faultfs.py BACKING MOUNTPOINT RANGES COMMAND...
 
@@ -41,7 +41,7 @@ class FaultFs:
 
     def attr(self, node):
         mode, size = (0o040755, 0) if node == ROOT_NODE else (0o100644, self.size)
-        return struct.pack('<QQQQQQIIIIIIIIII', node, size, -(-size // 512), 0, 0, 0, 0, 0, 0, mode, 1, 0, 0, 0, 4096, 0)
+        return struct.pack('<QQQ24x12xIIIIIII', node, size, -(-size // 512), mode, 1, 0, 0, 0, 4096, 0)
 
     def read(self, offset, size):
         end = min(offset + size, self.size)

@@ -17,7 +17,8 @@ class Result:
 
 def environment():
     """Sanitizers must not be mistaken for an exit code of ours, nor take the SIGBUS that a window answers with."""
-    return dict(os.environ, ASAN_OPTIONS='exitcode=99:detect_leaks=1:handle_sigbus=0', UBSAN_OPTIONS='halt_on_error=1:exitcode=99')
+    return dict(os.environ, ASAN_OPTIONS='exitcode=99:detect_leaks=1:handle_sigbus=0',
+                UBSAN_OPTIONS='halt_on_error=1:exitcode=99')
 
 
 def capture(binary, src, dest, codec='zlib', level=0, *more, **kwargs):
@@ -91,8 +92,8 @@ def drgn_read(path, paddrs):
 
 def makedumpfile(src, dest, level=0, *more):
     """Filter @src once more. (exit code, all that it printed)"""
-    done = subprocess.run(['makedumpfile', '-c', '-f', '-d', str(level), *more, str(src), str(dest)], capture_output=True,
-                          timeout=100)
+    done = subprocess.run(['makedumpfile', '-c', '-f', '-d', str(level), *more, str(src), str(dest)],
+                          capture_output=True, timeout=100)
     return done.returncode, (done.stdout + done.stderr).decode(errors='replace')
 
 

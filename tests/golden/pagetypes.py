@@ -2,9 +2,9 @@
 """
 struct page as two generations of Linux fill it, for synthetic vmcores.
 
-A *kind* is one use of a block of 2**order pages: it knows its class (what innercore must say of it) and writes the block's
-struct pages. The 64 bytes are those of x86_64: flags 0, lru or compound_head 8, 16, mapping 24, index 32, private 40,
-_mapcount or page_type 48, _refcount 52, memcg_data 56.
+A *kind* is one use of a block of 2**order pages: it knows its class (what innercore must say of it) and writes the
+block's struct pages. The 64 bytes are those of x86_64: flags 0, lru or compound_head 8, 16, mapping 24, index 32,
+private 40, _mapcount or page_type 48, _refcount 52, memcg_data 56.
 """
 import struct
 
@@ -54,7 +54,8 @@ HIGH_FLAGS = 0x0017ffffc0000000
 
 
 def page(flags=0, w8=0, w16=0, mapping=0, index=0, private=0, mapcount=NO_TYPE, refcount=0, memcg=0):
-    return PAGE_STRUCT.pack(HIGH_FLAGS | flags, w8, w16, mapping, index, private, mapcount & 0xffffffff, refcount, memcg)
+    flags |= HIGH_FLAGS
+    return PAGE_STRUCT.pack(flags, w8, w16, mapping, index, private, mapcount & 0xffffffff, refcount, memcg)
 
 
 class Planter:
@@ -146,12 +147,12 @@ class Planter:
     def _file(self, *flags, **more):
         more.setdefault('mapping', self.pointer() + 0x168 & ~7)
         more.setdefault('mapcount', self.rng.choice((NO_TYPE, 0, 1)))
-        return dict(self.list_links(), flags=self.s.bits('uptodate', *flags), index=self.rng.getrandbits(20), refcount=2,
-                    memcg=self.pointer(), **more)
+        return dict(self.list_links(), flags=self.s.bits('uptodate', *flags), index=self.rng.getrandbits(20),
+                    refcount=2, memcg=self.pointer(), **more)
 
     def cache(self, pfn, order):
-        return self.compound(pfn, order, self._file('lru', *self.rng.choice(((), ('referenced',), ('active', 'dirty')))),
-                             dtor='thp')
+        more = self.rng.choice(((), ('referenced',), ('active', 'dirty')))
+        return self.compound(pfn, order, self._file('lru', *more), dtor='thp')
 
     def cache_shmem_swap(self, pfn, order):
         """Isolated from the LRU, known as cache by swap flags alone."""
@@ -225,7 +226,8 @@ class Planter:
 
     def tail_of_no_head(self, pfn, order):
         """Names a page that is no head."""
-        return [page(refcount=1), page(w8=self.vaddr_of(pfn) | 1), page(w8=self.vaddr_of(pfn + 1) | 1), page(refcount=1)]
+        tails = [page(w8=self.vaddr_of(pfn) | 1), page(w8=self.vaddr_of(pfn + 1) | 1)]
+        return [page(refcount=1), *tails, page(refcount=1)]
 
     def tail_into_nowhere(self, pfn, order):
         return [page(w8=self.rng.choice((self.vaddr_of(pfn) + 0x21, 1, 0xffffffffffffffff, self.direct_map | 1)))]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Preloaded, every file seems to lie in procfs: the program under test then reads it through windows, as /proc/vmcore. */
+/* Preloaded, it makes every file one of procfs: the program under test reads it through windows, like /proc/vmcore. */
 #include <sys/vfs.h>
 
 #define PROC_SUPER_MAGIC_NR 0x9fa0

@@ -41,13 +41,21 @@ def limit_output():
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
+def environment(command):
+    """What reads dumps on a desk locks itself into a sandbox, where the sanitizer cannot look for leaks."""
+    env = judges.environment()
+    if command != 'capture':
+        env['ASAN_OPTIONS'] = env['ASAN_OPTIONS'].replace('detect_leaks=1', 'detect_leaks=0')
+    return env
+
+
 class Tool:
     def __init__(self, binary, folder):
         self.binary, self.folder = binary, folder
 
     def run(self, *argv):
         return subprocess.run([self.binary, *map(str, argv)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              stdin=subprocess.DEVNULL, env=judges.environment(), timeout=DEADLINE_SECONDS,
+                              stdin=subprocess.DEVNULL, env=environment(argv[0]), timeout=DEADLINE_SECONDS,
                               preexec_fn=limit_output)
 
     def try_command(self, command, path):

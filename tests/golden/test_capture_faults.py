@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Trouble with the output and with the run itself: full disks, limits, signals. What is saved must be true and say so."""
+"""Trouble with the output and with the run: full disks, limits, signals. What is saved must be true and say so."""
 import json
 import os
 import resource
@@ -38,11 +38,12 @@ def check_incomplete(path, machine, report, level, codec='zlib'):
 
 def capture_into_tmpfs(binary, src, out, size, codec, level):
     """On a file system of @size bytes; what is on it afterwards is copied to @out."""
-    script = 'mount -t tmpfs -o size="$1" none "$2" && shift && d="$1" && shift && { "$@"; code=$?; cp -r "$d" "$d-after"; } && exit $code'
+    script = ('mount -t tmpfs -o size="$1" none "$2" || exit 98; full="$2"; shift 2; "$@"; code=$?; '
+              'cp -r "$full" "$full-after" && exit $code')
     full = out / 'full'
     full.mkdir()
-    argv = ['unshare', '-m', 'sh', '-c', script, 'sh', str(size), str(full), binary, 'capture', '-z', codec, '-d', str(level),
-            '--json', '-q', src, str(full / 'dump')]
+    argv = ['unshare', '-m', 'sh', '-c', script, 'sh', str(size), str(full),
+            binary, 'capture', '-z', codec, '-d', str(level), '--json', '-q', src, str(full / 'dump')]
     done = subprocess.run(argv, capture_output=True, env=judges.environment(), timeout=100)
     text = done.stdout.decode()
     return judges.Result(done.returncode, done.stdout, done.stderr.decode(), json.loads(text) if text else None)

@@ -91,7 +91,8 @@ def test_full_device(innercore, cores):
     """Nothing can be saved: exit 4, one line that says why."""
     _, src = cores.standard(style='6.1')
     with open('/dev/full', 'wb') as f:
-        done = subprocess.run([innercore, 'capture', '-q', '-d', '31', src, '-'], stdout=f, stderr=subprocess.PIPE, timeout=60)
+        done = subprocess.run([innercore, 'capture', '-q', '-d', '31', src, '-'], stdout=f, stderr=subprocess.PIPE,
+                              timeout=60)
     assert done.returncode == 4
     assert done.stderr.count(b'\n') == 1 and b'No space' in done.stderr, done.stderr
 

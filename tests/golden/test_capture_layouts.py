@@ -24,8 +24,11 @@ def check(binary, machine, loads, path, level=0, codec='lzo', **layout):
     assert k.ram == present
     assert k.stored == wanted
     reader = judges.Kdumpfile(path / 'out')
-    bad = reader.differences(wanted, lambda paddr, n: b''.join(has_data[p] for p in range(paddr // PAGE, (paddr + n) // PAGE)))
-    assert bad == {}
+
+    def content(paddr, length):
+        return b''.join(has_data[p] for p in range(paddr // PAGE, (paddr + length) // PAGE))
+
+    assert reader.differences(wanted, content) == {}
     assert r.report['pages']['present'] == len(present)
     assert r.report['pages']['not_in_source'] == len(present) - len(has_data)
     assert r.report['pages']['partial'] == len(partial & wanted)
@@ -41,7 +44,7 @@ def test_layout(sanitized, cores, scratch, layout, level):
 
 def test_split_loads_at_many_seeds(innercore, cores, scratch):
     m = cores.machine(style='6.1')
-    for seed in range(3):
+    for seed in range(2):
         (scratch / 'out').unlink(missing_ok=True)
         check(innercore, m, elfcore.split(m, seed, pieces=3000), scratch, align=8)
 

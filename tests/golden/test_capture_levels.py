@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Every codec at every level: which pages are kept, that they are the source's, and that every reader takes the file."""
+"""Every codec, every level: which pages are kept, that they are the source's, and that every reader takes the file."""
 import pytest
 
 import judges

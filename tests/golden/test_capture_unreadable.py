@@ -44,7 +44,7 @@ def hole_ranges(pfns):
 
 
 def some_pages(m, level):
-    """Pages of no special content: one alone, a run of three, a range's first and last, one that is dropped at level 31."""
+    """Pages of no special content: one alone, a run of three, a range's first and last, one that level 31 drops."""
     plain = [p for p in sorted(m.kept(level)) if m.kinds.get(p, ('',))[0] in ('slab', 'kcompound', 'kalloc', 'pcp')
              and p < 0x10000 and p not in m.structures]
     image = vmcore.IMAGE_PADDR // PAGE + 300
@@ -110,8 +110,8 @@ def test_many_holes_are_counted_beyond_the_list(innercore, cores, scratch):
     """300 loads of one page each, all beyond the end of the file."""
     m = cores.machine(style='6.1')
     bad = set(range(0x20000, 0x20000 + 600, 2))
-    loads = elfcore.standard(m)
-    src = elfcore.write(scratch / 'src', loads + [elfcore.Load(pfn * PAGE, b'', 0, PAGE, PAGE) for pfn in sorted(bad)], m.notes())
+    loads = elfcore.standard(m) + [elfcore.Load(pfn * PAGE, b'', hole_len=PAGE) for pfn in sorted(bad)]
+    src = elfcore.write(scratch / 'src', loads, m.notes())
     os.truncate(src, elfcore.file_offset(src, min(bad) * PAGE))
     r = judges.capture(innercore, src, scratch / 'out', 'zlib', 0)
     assert r.code == 3, r
@@ -240,6 +240,7 @@ def test_windows_give_the_same_bytes(sanitized, windowed, cores, scratch, layout
     src = elfcore.write(scratch / 'src', getattr(elfcore, layout)(m), m.notes(), align=1 if layout == 'split' else PAGE)
     judges.capture(sanitized, src, scratch / 'read', 'lzo', 31)
     argv = [sanitized, 'capture', '-q', '-z', 'lzo', '-d', '31', str(src), str(scratch / 'mapped')]
-    done = subprocess.run(argv, env=dict(judges.environment(), LD_PRELOAD=windowed), stderr=subprocess.PIPE, timeout=100)
+    env = dict(judges.environment(), LD_PRELOAD=windowed)
+    done = subprocess.run(argv, env=env, stderr=subprocess.PIPE, timeout=100)
     assert done.returncode == 0, done.stderr
     assert (scratch / 'read').read_bytes() == (scratch / 'mapped').read_bytes()

@@ -2,14 +2,14 @@
 """
 Synthetic x86_64 vmcores with a small but true kernel in them: page tables, memory map, utsname, VMCOREINFO, CPU notes.
 
-A Machine is the crashed machine's physical memory and the truth about it: machine.classes tells each page frame's class,
-machine.ram.read() each byte. elfcore.py writes it as an ELF core in many layouts.
+A Machine is the crashed machine's physical memory and the truth about it: machine.classes tells each page frame's
+class, machine.ram.read() each byte. elfcore.py writes it as an ELF core in many layouts.
 """
 import random
 import struct
 
 import pagetypes
-from pagetypes import FREE, KERNEL, STRUCT_PAGE_SIZE, UNKNOWN
+from pagetypes import STRUCT_PAGE_SIZE
 
 PAGE = 4096
 MIB = 1 << 20
@@ -28,10 +28,10 @@ FREE_START = 1 << 33
 
 # Places in the kernel image.
 OFF_PGD, OFF_UTS, OFF_NODE_MAP, OFF_SECTION_POINTER = 0x200000, 0x201000, 0x202000, 0x202800
-OFF_PRB, OFF_SECTION_ARRAY = 0x210000, 0x240000
+OFF_SECTION_ARRAY = 0x240000
 
-UTS_6_1 = ('Linux', 'golden', '6.1.0-golden-amd64', '#1 SMP PREEMPT_DYNAMIC Golden 6.1.1-1 (2026-01-01)', 'x86_64', '(none)')
-UTS_6_12 = ('Linux', 'golden', '6.12.0+golden-amd64', '#1 SMP PREEMPT_DYNAMIC Golden 6.12.1-1 (2026-01-01)', 'x86_64', '(none)')
+UTS = {'6.1': ('Linux', 'golden', '6.1.0-golden-amd64', '#1 SMP PREEMPT_DYNAMIC Golden 6.1.1-1', 'x86_64', '(none)'),
+       '6.12': ('Linux', 'golden', '6.12.0+golden-amd64', '#1 SMP PREEMPT_DYNAMIC Golden 6.12.1-1', 'x86_64', '(none)')}
 CRASHTIME = 1700000000
 BUILD_ID = '0123456789abcdef0123456789abcdef01234567'
 
@@ -105,12 +105,12 @@ class Machine:
     'static' (roots in the image), 'flat' (no roots: one array, 36 bits of memory).
     section_flags: low bits of section_mem_map beside present and has_mem_map. vmemmap: '2M', '4K', or 'none' (each
     section's struct pages somewhere in the direct map). peculiar: plant what only innercore tells apart.
-    fake_heads: optimized hugetlb vmemmap, needs '4K'. free_gib: so much more memory from 8 GiB on, which is all free and not
-    part of ram or classes; its struct pages are one and the same page many times.
+    fake_heads: optimized hugetlb vmemmap, needs '4K'. free_gib: so much more memory from 8 GiB on, all of it free and
+    no part of ram or classes; one page of struct pages describes it many times.
     """
 
-    def __init__(self, style='6.1', levels=5, negative_phys_base=True, sme_mask=0, mem_section='roots', section_flags=0x1c,
-                 vmemmap='2M', peculiar=False, fake_heads=False, cpus=2, seed=1, free_gib=0):
+    def __init__(self, style='6.1', levels=5, negative_phys_base=True, sme_mask=0, mem_section='roots',
+                 section_flags=0x1c, vmemmap='2M', peculiar=False, fake_heads=False, cpus=2, seed=1, free_gib=0):
         self.rng = random.Random(seed)
         self.style = pagetypes.STYLES[style]
         self.levels, self.sme_mask, self.mem_section, self.section_flags = levels, sme_mask, mem_section, section_flags
@@ -121,7 +121,7 @@ class Machine:
         self.direct_map = 0xff23758ec0000000 if levels == 5 else 0xffff9c5bc0000000
         self.vmemmap = 0xffabf6f940000000 if levels == 5 else 0xfffff3a7c0000000
         self.physmem_bits = 36 if mem_section == 'flat' else 52 if levels == 5 else 46
-        self.uts = UTS_6_1 if style == '6.1' else UTS_6_12
+        self.uts = UTS[style]
         self.ram = Ram(RANGES)
         self.classes = {}
         self.kinds = {}        # pfn of a block's first page -> (kind, order)
@@ -155,12 +155,12 @@ class Machine:
         for pfn in range(paddr // PAGE, (paddr + length) // PAGE):
             self.free.remove(pfn)
             self.kinds[pfn] = (kind, 0)
-        return paddr
 
     def _take(self, order):
         """A free, aligned block, or None."""
         size = 1 << order
-        starts = [pfn for start, end in RANGES for pfn in range(-(-(start // PAGE) // size) * size, end // PAGE - size + 1, size)]
+        starts = [pfn for start, end in RANGES
+                  for pfn in range(-(-(start // PAGE) // size) * size, end // PAGE - size + 1, size)]
         first = self.rng.randrange(len(starts))
         for i in range(len(starts)):
             pfn = starts[(first + i) % len(starts)]
@@ -377,6 +377,3 @@ def prstatus(cpu):
 def notes(cpus, vmcoreinfo):
     out = b''.join(note(b'CORE', 1, prstatus(i)) for i in range(cpus))
     return out if vmcoreinfo is None else out + note(b'VMCOREINFO', 0, vmcoreinfo)
-
-
-__all__ = ['Machine', 'FREE', 'KERNEL', 'UNKNOWN']

@@ -3,8 +3,8 @@
 #define TESTS_UNIT_FAKE_KDUMP_H
 
 /*
- * A KDUMP in memory, put together field by field from the format's description, with no code of the product but its codecs: what a
- * test breaks is the bytes.
+ * A KDUMP in memory, put together field by field from the format's description, with no code of the product but its
+ * codecs: what a test breaks is the bytes.
  */
 #include <stdbool.h>
 #include <stdlib.h>
@@ -15,12 +15,12 @@
 #include "formats/codec/codec.h"
 
 enum fake_store {
-	FAKE_ABSENT,	/* no RAM */
-	FAKE_EXCLUDED,	/* RAM, left out */
-	FAKE_STORED,	/* with the codec of struct fake_kdump, raw where that does not shrink it */
+	FAKE_ABSENT,   /* no RAM */
+	FAKE_EXCLUDED, /* RAM, left out */
+	FAKE_STORED,   /* with the codec of struct fake_kdump, raw where that does not shrink it */
 	FAKE_RAW,
-	FAKE_ZERO,	/* shares the zero page at the start of the data */
-	FAKE_HOLE,	/* {0,0,0,0} */
+	FAKE_ZERO, /* shares the zero page at the start of the data */
+	FAKE_HOLE, /* {0,0,0,0} */
 };
 
 struct fake_kdump {
@@ -134,8 +134,8 @@ static inline void fake_headers(struct fake_kdump *f, uint32_t sub_blocks, uint3
 	}
 }
 
-static inline size_t fake_page_data(struct fake_kdump *f, uint64_t pfn, enum fake_store store, uint8_t *page, uint8_t *packed,
-				    void *ctx)
+static inline size_t fake_page_data(struct fake_kdump *f, uint64_t pfn, enum fake_store store, uint8_t *page,
+				    uint8_t *packed, void *ctx)
 {
 	size_t len = 0;
 
@@ -162,7 +162,8 @@ static inline void fake_pages(struct fake_kdump *f)
 		if (store < FAKE_STORED || (f->split && (pfn < f->start_pfn || pfn >= f->end_pfn)))
 			continue;
 		if (store == FAKE_ZERO || store == FAKE_HOLE) {
-			fake_put_desc(f, index++, store == FAKE_ZERO ? f->data : 0, store == FAKE_ZERO ? f->page_size : 0, 0);
+			fake_put_desc(f, index++, store == FAKE_ZERO ? f->data : 0,
+				      store == FAKE_ZERO ? f->page_size : 0, 0);
 			continue;
 		}
 		len = fake_page_data(f, pfn, store, page, packed, ctx);

@@ -76,7 +76,9 @@ static void what_is_formatted_reads_back(void **state)
 	size_t len;
 
 	assert_int_equal(parse("target=LABEL=\"my disk\"\n", &c, &err), ST_BAD_INPUT);
-	assert_int_equal(parse("target = \"LABEL=my # disk\"\nkeep=7\nfinal_action=halt\ncmdline_append = a=1\n", &c, &err), ST_OK);
+	assert_int_equal(
+		parse("target = \"LABEL=my # disk\"\nkeep=7\nfinal_action=halt\ncmdline_append = a=1\n", &c, &err),
+		ST_OK);
 	assert_string_equal(c.target, "my # disk");
 	len = config_format(&c, text, sizeof(text));
 	assert_int_equal(config_parse(text, len, "again", &again, &err), ST_OK);

@@ -42,8 +42,10 @@ static void cpio_lists_and_unpacks_it(void **state)
 	assert_non_null(strstr(text, "drwxr-xr-x   2 0        0               0 Jan  1  1970 etc\n"));
 	assert_non_null(strstr(text, "-rw-r--r--   1 0        0               6 Jan  1  1970 etc/a\n"));
 	assert_non_null(strstr(text, "crw-------   1 0        0          5,   1 Jan  1  1970 console\n"));
-	snprintf(command, sizeof(command), "cd %s && mkdir out && cd out && cpio --quiet -i etc etc/a init <../a.cpio && "
-		 "cat etc/a && od -An -tx1 init", t->path);
+	snprintf(command, sizeof(command),
+		 "cd %s && mkdir out && cd out && cpio --quiet -i etc etc/a init <../a.cpio && "
+		 "cat etc/a && od -An -tx1 init",
+		 t->path);
 	assert_string_equal(temp_shell(command, text, sizeof(text)), "hello\n 7f 45 4c 46\n");
 }
 
@@ -74,7 +76,8 @@ static void large_files_grow_it(void **state)
 	cpio_deinit(NULL);
 }
 
-/* --- loadable_trim() ------------------------------------------------------------------------------------------------ */
+/* --- loadable_trim() ------------------------------------------------------------------------------------------------
+ */
 
 struct program {
 	Elf64_Ehdr eh;
@@ -93,7 +96,8 @@ static struct program program(void)
 			.e_shoff = 900,
 			.e_shnum = 5,
 			.e_shstrndx = 4 },
-		.ph = { { .p_type = PT_LOAD, .p_filesz = 500 }, { .p_type = PT_NOTE, .p_offset = 100, .p_filesz = 10 } },
+		.ph = { { .p_type = PT_LOAD, .p_filesz = 500 },
+			{ .p_type = PT_NOTE, .p_offset = 100, .p_filesz = 10 } },
 	};
 
 	return p;
@@ -137,8 +141,10 @@ static void refuses_what_cannot_be_init(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_temp_dir(cpio_lists_and_unpacks_it), cmocka_unit_test(same_calls_same_bytes),
-		cmocka_unit_test(large_files_grow_it),		      cmocka_unit_test(trims_what_is_not_loaded),
+		cmocka_unit_test_temp_dir(cpio_lists_and_unpacks_it),
+		cmocka_unit_test(same_calls_same_bytes),
+		cmocka_unit_test(large_files_grow_it),
+		cmocka_unit_test(trims_what_is_not_loaded),
 		cmocka_unit_test(refuses_what_cannot_be_init),
 	};
 

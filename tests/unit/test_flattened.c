@@ -258,8 +258,11 @@ static void test_truncated(void **state)
 
 		assert_non_null(src);
 		assert_true(truncated);
-		assert_int_equal(src->size_bytes, len <= 4112 ? 0 : len <= 4122 ? len - 4112 :
-							  len <= 4138 ? 10 : len <= 4148 ? len - 4118 : 30);
+		assert_int_equal(src->size_bytes, len <= 4112	? 0
+						  : len <= 4122 ? len - 4112
+						  : len <= 4138 ? 10
+						  : len <= 4148 ? len - 4118
+								: 30);
 		if (src->size_bytes) {
 			assert_int_equal(rsource_read(src, src->size_bytes - 1, &byte, 1, &err), ST_OK);
 			assert_int_equal(byte, s.file[src->size_bytes - 1]);
@@ -288,15 +291,9 @@ static void test_broken_records(void **state)
 	static const struct {
 		uint64_t off, len;
 	} broken[] = {
-		{ 0, 0 },
-		{ UINT64_MAX, 0 },
-		{ UINT64_MAX, 1 },
-		{ 0, UINT64_MAX },
-		{ UINT64_C(1) << 63, 16 },
-		{ 16, UINT64_C(1) << 63 },
-		{ INT64_MAX, 1 },
-		{ INT64_MAX - 10, 12 },
-		{ INT64_MAX, INT64_MAX },
+		{ 0, 0 },	   { UINT64_MAX, 0 },	      { UINT64_MAX, 1 },
+		{ 0, UINT64_MAX }, { UINT64_C(1) << 63, 16 }, { 16, UINT64_C(1) << 63 },
+		{ INT64_MAX, 1 },  { INT64_MAX - 10, 12 },    { INT64_MAX, INT64_MAX },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(broken); i++) {
@@ -374,8 +371,7 @@ static enum fake_store every_page(uint64_t pfn)
 }
 
 /** As a KDUMP, the stream cut to @len. */
-static enum status open_flat_kdump(struct stream *s, size_t len, struct physmem **pm,
-				   struct err *err)
+static enum status open_flat_kdump(struct stream *s, size_t len, struct physmem **pm, struct err *err)
 {
 	struct rsource *inner, *src;
 	bool truncated;
@@ -391,13 +387,20 @@ static enum status open_flat_kdump(struct stream *s, size_t len, struct physmem 
 }
 
 /*
- * Data first, then the headers: a stream that is cut in its descriptors has gaps where descriptors were, and one with the data last
- * gaps where data was. Neither may read as pages of zeros.
+ * Data first, then the headers: a stream that is cut in its descriptors has gaps where descriptors were, and one with
+ * the data last gaps where data was. Neither may read as pages of zeros.
  */
 static void test_kdump_in_stream(void **state)
 {
-	struct fake_kdump f = { .order = ORDER_LITTLE, .version = 6, .machine = "x86_64", .codec = "none", .page_size = 4096,
-				.max_mapnr = 40, .store = every_page, .content = fake_content, .notes = "" };
+	struct fake_kdump f = { .order = ORDER_LITTLE,
+				.version = 6,
+				.machine = "x86_64",
+				.codec = "none",
+				.page_size = 4096,
+				.max_mapnr = 40,
+				.store = every_page,
+				.content = fake_content,
+				.notes = "" };
 	struct stream s;
 	struct physmem *pm;
 	struct err err = { 0 };

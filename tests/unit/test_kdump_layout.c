@@ -13,31 +13,31 @@
 #include "formats/kdump/kdump_layout.h"
 
 /*
- * What a compiler of each target makes of the structures in makedumpfile's diskdump_mod.h, as compilers of this machine can
- * be told to: the offsets under test are judged by the ABI and not by a second copy of them.
+ * What a compiler of each target makes of the structures in makedumpfile's diskdump_mod.h, as compilers of this machine
+ * can be told to: the offsets under test are judged by the ABI and not by a second copy of them.
  */
-#define MAIN_HEADER(ulong_t)                                                                                           \
-	char signature[8];                                                                                             \
-	int32_t header_version;                                                                                        \
-	char utsname[6][65];                                                                                           \
-	struct {                                                                                                       \
-		ulong_t tv_sec, tv_usec;                                                                               \
-	} timestamp;                                                                                                   \
-	uint32_t status;                                                                                               \
-	int32_t block_size, sub_hdr_size;                                                                              \
-	uint32_t bitmap_blocks, max_mapnr, total_ram_blocks, device_blocks, written_blocks, current_cpu;               \
+#define MAIN_HEADER(ulong_t)                                                                             \
+	char signature[8];                                                                               \
+	int32_t header_version;                                                                          \
+	char utsname[6][65];                                                                             \
+	struct {                                                                                         \
+		ulong_t tv_sec, tv_usec;                                                                 \
+	} timestamp;                                                                                     \
+	uint32_t status;                                                                                 \
+	int32_t block_size, sub_hdr_size;                                                                \
+	uint32_t bitmap_blocks, max_mapnr, total_ram_blocks, device_blocks, written_blocks, current_cpu; \
 	int32_t nr_cpus
 
-#define SUB_HEADER(ulong_t, off_type)                                                                                  \
-	ulong_t phys_base;                                                                                             \
-	int32_t dump_level, split;                                                                                     \
-	ulong_t start_pfn, end_pfn;                                                                                    \
-	off_type offset_vmcoreinfo;                                                                                    \
-	ulong_t size_vmcoreinfo;                                                                                       \
-	off_type offset_note;                                                                                          \
-	ulong_t size_note;                                                                                             \
-	off_type offset_eraseinfo;                                                                                     \
-	ulong_t size_eraseinfo;                                                                                        \
+#define SUB_HEADER(ulong_t, off_type) \
+	ulong_t phys_base;            \
+	int32_t dump_level, split;    \
+	ulong_t start_pfn, end_pfn;   \
+	off_type offset_vmcoreinfo;   \
+	ulong_t size_vmcoreinfo;      \
+	off_type offset_note;         \
+	ulong_t size_note;            \
+	off_type offset_eraseinfo;    \
+	ulong_t size_eraseinfo;       \
 	off_type start_pfn_64, end_pfn_64, max_mapnr_64
 
 typedef uint64_t u64_packed __attribute__((aligned(4)));
@@ -60,7 +60,8 @@ struct sub_arm {
 };
 
 _Static_assert(sizeof(struct main_64) == 464 && sizeof(struct main_32) == 452, "main header");
-_Static_assert(sizeof(struct sub_64) == 104 && sizeof(struct sub_i386) == 80 && sizeof(struct sub_arm) == 96, "sub header");
+_Static_assert(sizeof(struct sub_64) == 104 && sizeof(struct sub_i386) == 80 && sizeof(struct sub_arm) == 96,
+	       "sub header");
 
 static void put(uint8_t *at, size_t size, enum byte_order order, uint64_t v)
 {
@@ -70,40 +71,40 @@ static void put(uint8_t *at, size_t size, enum byte_order order, uint64_t v)
 		put_u64(at, order, v);
 }
 
-#define PUT(buf, type, field, order, v)                                                                                \
+#define PUT(buf, type, field, order, v) \
 	put((buf) + offsetof(type, field), sizeof(((type *)0)->field), order, (uint64_t)(v))
 
-#define FILL_MAIN(buf, type, order, ver)                                                                               \
-	do {                                                                                                           \
-		memset(buf, 0, 464);                                                                                   \
-		memcpy(buf, "KDUMP   ", 8);                                                                            \
-		PUT(buf, type, header_version, order, ver);                                                            \
-		PUT(buf, type, timestamp.tv_sec, order, 0x11223344);                                                   \
-		PUT(buf, type, status, order, 9);                                                                      \
-		PUT(buf, type, block_size, order, 4096);                                                               \
-		PUT(buf, type, sub_hdr_size, order, 3);                                                                \
-		PUT(buf, type, bitmap_blocks, order, 14);                                                              \
-		PUT(buf, type, max_mapnr, order, 200704);                                                              \
-		PUT(buf, type, nr_cpus, order, 5);                                                                     \
+#define FILL_MAIN(buf, type, order, ver)                             \
+	do {                                                         \
+		memset(buf, 0, 464);                                 \
+		memcpy(buf, "KDUMP   ", 8);                          \
+		PUT(buf, type, header_version, order, ver);          \
+		PUT(buf, type, timestamp.tv_sec, order, 0x11223344); \
+		PUT(buf, type, status, order, 9);                    \
+		PUT(buf, type, block_size, order, 4096);             \
+		PUT(buf, type, sub_hdr_size, order, 3);              \
+		PUT(buf, type, bitmap_blocks, order, 14);            \
+		PUT(buf, type, max_mapnr, order, 200704);            \
+		PUT(buf, type, nr_cpus, order, 5);                   \
 	} while (0)
 
-#define FILL_SUB(buf, type, order)                                                                                     \
-	do {                                                                                                           \
-		memset(buf, 0, 104);                                                                                   \
-		PUT(buf, type, phys_base, order, 0x81000000);                                                          \
-		PUT(buf, type, dump_level, order, 31);                                                                 \
-		PUT(buf, type, split, order, 1);                                                                       \
-		PUT(buf, type, start_pfn, order, 101);                                                                 \
-		PUT(buf, type, end_pfn, order, 102);                                                                   \
-		PUT(buf, type, offset_vmcoreinfo, order, 103);                                                         \
-		PUT(buf, type, size_vmcoreinfo, order, 104);                                                           \
-		PUT(buf, type, offset_note, order, 105);                                                               \
-		PUT(buf, type, size_note, order, 106);                                                                 \
-		PUT(buf, type, offset_eraseinfo, order, 107);                                                          \
-		PUT(buf, type, size_eraseinfo, order, 108);                                                            \
-		PUT(buf, type, start_pfn_64, order, 109);                                                              \
-		PUT(buf, type, end_pfn_64, order, 110);                                                                \
-		PUT(buf, type, max_mapnr_64, order, UINT64_C(0x123456789));                                            \
+#define FILL_SUB(buf, type, order)                                          \
+	do {                                                                \
+		memset(buf, 0, 104);                                        \
+		PUT(buf, type, phys_base, order, 0x81000000);               \
+		PUT(buf, type, dump_level, order, 31);                      \
+		PUT(buf, type, split, order, 1);                            \
+		PUT(buf, type, start_pfn, order, 101);                      \
+		PUT(buf, type, end_pfn, order, 102);                        \
+		PUT(buf, type, offset_vmcoreinfo, order, 103);              \
+		PUT(buf, type, size_vmcoreinfo, order, 104);                \
+		PUT(buf, type, offset_note, order, 105);                    \
+		PUT(buf, type, size_note, order, 106);                      \
+		PUT(buf, type, offset_eraseinfo, order, 107);               \
+		PUT(buf, type, size_eraseinfo, order, 108);                 \
+		PUT(buf, type, start_pfn_64, order, 109);                   \
+		PUT(buf, type, end_pfn_64, order, 110);                     \
+		PUT(buf, type, max_mapnr_64, order, UINT64_C(0x123456789)); \
 	} while (0)
 
 enum target { X86_64, I386, ARM };
@@ -129,7 +130,8 @@ static void decode(const uint8_t *main_blk, const uint8_t *sub, struct kdump_hea
 {
 	struct err err = { 0 };
 
-	if (kdump_main_header_decode(main_blk, 464, h, &err) != ST_OK || kdump_sub_header_decode(sub, 104, h, &err) != ST_OK)
+	if (kdump_main_header_decode(main_blk, 464, h, &err) != ST_OK ||
+	    kdump_sub_header_decode(sub, 104, h, &err) != ST_OK)
 		fail_msg("%s", err.text);
 }
 
@@ -238,7 +240,8 @@ static void refused(const uint8_t *main_blk, size_t len, enum status expected, c
 
 static void test_refused(void **state)
 {
-	static const uint32_t bad_block_sizes[] = { 0, 1, 512, 2048, 4097, 12288, 524288, 0x7fffffff, 0x80000000, 0xffffffff };
+	static const uint32_t bad_block_sizes[] = { 0,	   1,	   512,	       2048,	   4097,
+						    12288, 524288, 0x7fffffff, 0x80000000, 0xffffffff };
 	uint8_t main_blk[464], sub[104];
 
 	fill(main_blk, sub, X86_64, ORDER_LITTLE, 6, "x86_64");

@@ -274,8 +274,9 @@ static void test_read_pages(void **state)
 		for (size_t i = 0; i < 64; i++) {
 			enum fake_store store = f.store(pfn + i);
 
-			assert_int_equal(states[i], store < FAKE_STORED ? PAGE_ABSENT :
-						    store == FAKE_HOLE	? PAGE_UNREADABLE : PAGE_WHOLE);
+			assert_int_equal(states[i], store < FAKE_STORED	 ? PAGE_ABSENT
+						    : store == FAKE_HOLE ? PAGE_UNREADABLE
+									 : PAGE_WHOLE);
 		}
 	}
 	physmem_close(pm);
@@ -317,7 +318,9 @@ static void test_empty_bitmap_1(void **state)
 
 static void test_split(void **state)
 {
-	static const struct range parts[] = { { 0, 1000 }, { 1000, 280641 }, { 280641, MIXED_MAX_PFN }, { 300000, 300000 } };
+	static const struct range parts[] = {
+		{ 0, 1000 }, { 1000, 280641 }, { 280641, MIXED_MAX_PFN }, { 300000, 300000 }
+	};
 	uint64_t stored = 0, everywhere = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
@@ -567,22 +570,14 @@ static void test_bad_notes(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_codec),
-		cmocka_unit_test(test_big_endian_and_large_pages),
-		cmocka_unit_test(test_versions),
-		cmocka_unit_test(test_ranges_and_counts),
-		cmocka_unit_test(test_next_data),
-		cmocka_unit_test(test_partial_reads),
-		cmocka_unit_test(test_read_pages),
-		cmocka_unit_test(test_single_bitmap),
-		cmocka_unit_test(test_empty_bitmap_1),
-		cmocka_unit_test(test_split),
-		cmocka_unit_test(test_survey),
-		cmocka_unit_test(test_descriptors),
-		cmocka_unit_test(test_bad_places),
-		cmocka_unit_test(test_absurd_map),
-		cmocka_unit_test(test_vmcoreinfo),
-		cmocka_unit_test(test_bad_notes),
+		cmocka_unit_test(test_every_codec),    cmocka_unit_test(test_big_endian_and_large_pages),
+		cmocka_unit_test(test_versions),       cmocka_unit_test(test_ranges_and_counts),
+		cmocka_unit_test(test_next_data),      cmocka_unit_test(test_partial_reads),
+		cmocka_unit_test(test_read_pages),     cmocka_unit_test(test_single_bitmap),
+		cmocka_unit_test(test_empty_bitmap_1), cmocka_unit_test(test_split),
+		cmocka_unit_test(test_survey),	       cmocka_unit_test(test_descriptors),
+		cmocka_unit_test(test_bad_places),     cmocka_unit_test(test_absurd_map),
+		cmocka_unit_test(test_vmcoreinfo),     cmocka_unit_test(test_bad_notes),
 	};
 
 	return cmocka_run_group_tests_name("kdump_physmem", tests, NULL, NULL);

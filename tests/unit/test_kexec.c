@@ -15,8 +15,8 @@
 #include "kexec/setup_status.h"
 #include "temp_dir.h"
 
-#define ADDED                                                                                                          \
-	"nr_cpus=1 reset_devices irqpoll panic=10 cgroup_disable=memory numa=off nokaslr acpi_no_memhotplug "          \
+#define ADDED                                                                                                 \
+	"nr_cpus=1 reset_devices irqpoll panic=10 cgroup_disable=memory numa=off nokaslr acpi_no_memhotplug " \
 	"transparent_hugepage=never novmcoredd rdinit=/init"
 
 static const struct {
@@ -24,12 +24,13 @@ static const struct {
 } lines[] = {
 	{ "", "", "", ADDED },
 	{ "\n", "", "", ADDED },
-	{ "BOOT_IMAGE=/boot/vmlinuz-6.1 root=UUID=ab-cd ro quiet console=tty0 console=ttyS0,115200 crashkernel=256M\n", "", "",
-	  "console=tty0 console=ttyS0,115200 " ADDED },
-	{ "earlycon=uart8250,io,0x3f8 intel_iommu=on crashkernel=1G,high crashkernel=256M,low hugepages=100 hugepagesz=1G", "",
-	  "", "earlycon=uart8250,io,0x3f8 intel_iommu=on " ADDED },
-	{ "systemd.unit=rescue.target rd.luks.uuid=x log_buf_len=16M cma=64M hugetlb_cma=1G mem=4G maxcpus=8 nosmt", "", "",
-	  "nosmt " ADDED },
+	{ "BOOT_IMAGE=/boot/vmlinuz-6.1 root=UUID=ab-cd ro quiet console=tty0 console=ttyS0,115200 crashkernel=256M\n",
+	  "", "", "console=tty0 console=ttyS0,115200 " ADDED },
+	{ "earlycon=uart8250,io,0x3f8 intel_iommu=on crashkernel=1G,high crashkernel=256M,low hugepages=100 "
+	  "hugepagesz=1G",
+	  "", "", "earlycon=uart8250,io,0x3f8 intel_iommu=on " ADDED },
+	{ "systemd.unit=rescue.target rd.luks.uuid=x log_buf_len=16M cma=64M hugetlb_cma=1G mem=4G maxcpus=8 nosmt", "",
+	  "", "nosmt " ADDED },
 	{ "panic_on_warn=1 panic=0 nmi_watchdog=1 crash_kexec_post_notifiers", "", "", ADDED },
 	/* "-" and "_" are one to the kernel */
 	{ "crash-kexec-post-notifiers log-buf-len=1M", "", "", ADDED },
@@ -38,7 +39,8 @@ static const struct {
 	{ "dyndbg=\"file a.c +p\" foo=\"root=x ro\" root=\"LABEL=my disk\" x", "", "",
 	  "dyndbg=\"file a.c +p\" foo=\"root=x ro\" x " ADDED },
 	{ "a b -- root=x c", "", "", "a b " ADDED },
-	{ "a=1 b=2 drv.x=1 drv.y=2", "b drv.*", "nvme_core.admin_timeout=20", "a=1 " ADDED " nvme_core.admin_timeout=20" },
+	{ "a=1 b=2 drv.x=1 drv.y=2", "b drv.*", "nvme_core.admin_timeout=20",
+	  "a=1 " ADDED " nvme_core.admin_timeout=20" },
 	{ "a=1 b=2", "b,a", "", ADDED },
 	/* a second capture kernel is not loaded from the first */
 	{ "elfcorehdr=0x7b000000 a", "", "", "a " ADDED },
@@ -50,7 +52,9 @@ static void command_lines(void **state)
 		char buf[CMDLINE_MAX_BYTES];
 		struct err err;
 
-		assert_int_equal(cmdline_build(lines[i].running, lines[i].remove, lines[i].append, buf, sizeof(buf), &err), ST_OK);
+		assert_int_equal(
+			cmdline_build(lines[i].running, lines[i].remove, lines[i].append, buf, sizeof(buf), &err),
+			ST_OK);
 		assert_string_equal(buf, lines[i].expected);
 	}
 }
@@ -72,11 +76,10 @@ static void too_long_is_told(void **state)
 
 static void mounts_are_found(void **state)
 {
-	static const char text[] =
-		"21 26 0:19 / /sys rw,nosuid shared:7 - sysfs sysfs rw\n"
-		"26 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw\n"
-		"30 26 254:17 /sub /bind rw - ext4 /dev/vdb1 rw\n"
-		"31 26 254:17 / /srv/crash\\040disk rw - ext4 /dev/vdb1 rw\n";
+	static const char text[] = "21 26 0:19 / /sys rw,nosuid shared:7 - sysfs sysfs rw\n"
+				   "26 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw\n"
+				   "30 26 254:17 /sub /bind rw - ext4 /dev/vdb1 rw\n"
+				   "31 26 254:17 / /srv/crash\\040disk rw - ext4 /dev/vdb1 rw\n";
 	char buf[64];
 
 	assert_true(setup_status_find_mount(text, 254, 1, buf, sizeof(buf)));
@@ -142,7 +145,9 @@ static void release_of_an_image(void **state)
 static void record_is_kept_for_this_boot(void **state)
 {
 	struct temp_dir *t = *state;
-	struct armed_record a = { .time = 5, .kernel = "/boot/v", .release = "6", .method = "kexec_load", .cmdline = "a \"b\"" };
+	struct armed_record a = {
+		.time = 5, .kernel = "/boot/v", .release = "6", .method = "kexec_load", .cmdline = "a \"b\""
+	};
 	struct armed_record b;
 	char path[PATH_MAX];
 	struct err err;

@@ -42,7 +42,8 @@ static void words_are_distinct_and_in_order(void **state)
 	word_list_deinit(NULL);
 }
 
-/* --- PID 1's side --------------------------------------------------------------------------------------------------- */
+/* --- PID 1's side ---------------------------------------------------------------------------------------------------
+ */
 
 static void file_names_tell_module_names(void **state)
 {
@@ -94,7 +95,8 @@ static void modules_that_do_not_load_are_counted(void **state)
 	assert_int_equal(report.nr_failed, 3);
 }
 
-/* --- the build's side ----------------------------------------------------------------------------------------------- */
+/* --- the build's side -----------------------------------------------------------------------------------------------
+ */
 
 /* A device folder @name below DIR/devices with a driver of @module, or without one. */
 static void put_device(struct temp_dir *t, const char *name, const char *module)
@@ -135,7 +137,8 @@ static void multipath_nvme_has_its_controllers_elsewhere(void **state)
 	put_device(t, "pci0000:00/0000:00:05.0/nvme/nvme0", NULL);
 	put_device(t, "pci0000:00/0000:00:05.0", "nvme");
 	put_device(t, "virtual/nvme-subsystem/nvme-subsys0/nvme0n1/nvme0n1p1", NULL);
-	temp_link(t, "../../../pci0000:00/0000:00:05.0/nvme/nvme0", "devices/virtual/nvme-subsystem/nvme-subsys0/nvme0");
+	temp_link(t, "../../../pci0000:00/0000:00:05.0/nvme/nvme0",
+		  "devices/virtual/nvme-subsystem/nvme-subsys0/nvme0");
 	temp_link(t, "../../devices/virtual/nvme-subsystem/nvme-subsys0/nvme0n1/nvme0n1p1", "dev/block/259:1");
 	assert_int_equal(drivers_of_block_device(t->path, 259, 1, &list, &err), ST_OK);
 	assert_words(&list, "nvme");
@@ -225,8 +228,9 @@ static void modules_folder_may_be_named_three_ways(void **state)
 /* The judges are the packers themselves. */
 static void packed_modules_come_out_plain(void **state)
 {
-	static const char *const packers[][2] = { { "cat", "ko" }, { "xz --check=crc32", "ko.xz" }, { "zstd -q", "ko.zst" },
-						  { "gzip", "ko.gz" } };
+	static const char *const packers[][2] = {
+		{ "cat", "ko" }, { "xz --check=crc32", "ko.xz" }, { "zstd -q", "ko.zst" }, { "gzip", "ko.gz" }
+	};
 	struct temp_dir *t = *state;
 	char command[2 * PATH_MAX], path[PATH_MAX], out[16];
 	static uint8_t plain[3000000] = "\177ELF"; /* beyond the first guess */

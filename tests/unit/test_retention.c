@@ -17,9 +17,18 @@ static void only_our_names(void **state)
 {
 	static const char *const ours[] = { "20261124T020155Z-668beca4", "00000000T000000Z-00000000" };
 	static const char *const others[] = {
-		"", ".", "..", "20261124T020155Z", "20261124T020155Z-668beca", "20261124T020155Z-668beca4x",
-		"20261124T020155Z-668BECA4", "20261124t020155Z-668beca4", "2026112aT020155Z-668beca4",
-		"20261124T020155Z-668beca4.partial", "../../../../../../../x/..", "2026-11-24-02:01",
+		"",
+		".",
+		"..",
+		"20261124T020155Z",
+		"20261124T020155Z-668beca",
+		"20261124T020155Z-668beca4x",
+		"20261124T020155Z-668BECA4",
+		"20261124t020155Z-668beca4",
+		"2026112aT020155Z-668beca4",
+		"20261124T020155Z-668beca4.partial",
+		"../../../../../../../x/..",
+		"2026-11-24-02:01",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
@@ -61,6 +70,22 @@ static void new_folders_are_private_and_new(void **state)
 	close(fda);
 	close(fdb);
 	close(parent);
+}
+
+static void room_is_kept_and_given_back(void **state)
+{
+	struct temp_dir *t = *state;
+	int dir = open(t->path, O_RDONLY | O_DIRECTORY);
+	char path[PATH_MAX];
+	struct stat st;
+
+	dumpdir_reserve(dir);
+	assert_int_equal(stat(temp_path(t, DUMPDIR_RESERVE, path), &st), 0);
+	assert_true(st.st_blocks * 512 >= 16384); /* real blocks, no hole */
+	dumpdir_release(dir);
+	assert_false(temp_exists(t, DUMPDIR_RESERVE));
+	dumpdir_release(dir);
+	close(dir);
 }
 
 /* Dump number @n, the higher the younger. */
@@ -190,6 +215,7 @@ int main(void)
 		cmocka_unit_test(only_our_names),
 		cmocka_unit_test(names_tell_the_time),
 		cmocka_unit_test_temp_dir(new_folders_are_private_and_new),
+		cmocka_unit_test_temp_dir(room_is_kept_and_given_back),
 		cmocka_unit_test_temp_dir(the_oldest_go),
 		cmocka_unit_test_temp_dir(zero_keeps_all),
 		cmocka_unit_test_temp_dir(the_new_one_always_stays),

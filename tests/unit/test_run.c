@@ -79,7 +79,8 @@ static void programs_are_found(void **state)
 	run_result_deinit(NULL);
 }
 
-/* --- common/file.h -------------------------------------------------------------------------------------------------- */
+/* --- common/file.h --------------------------------------------------------------------------------------------------
+ */
 
 static void files_are_read_to_the_byte(void **state)
 {
@@ -152,14 +153,10 @@ static void replacing_leaves_one_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(output_error_and_code),
-		cmocka_unit_test(the_end_of_a_long_error_is_kept),
-		cmocka_unit_test(too_much_output_is_an_error),
-		cmocka_unit_test(a_hanging_program_is_killed),
-		cmocka_unit_test(programs_are_found),
-		cmocka_unit_test_temp_dir(files_are_read_to_the_byte),
-		cmocka_unit_test_temp_dir(first_lines),
-		cmocka_unit_test_temp_dir(replacing_leaves_one_file),
+		cmocka_unit_test(output_error_and_code),       cmocka_unit_test(the_end_of_a_long_error_is_kept),
+		cmocka_unit_test(too_much_output_is_an_error), cmocka_unit_test(a_hanging_program_is_killed),
+		cmocka_unit_test(programs_are_found),	       cmocka_unit_test_temp_dir(files_are_read_to_the_byte),
+		cmocka_unit_test_temp_dir(first_lines),	       cmocka_unit_test_temp_dir(replacing_leaves_one_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

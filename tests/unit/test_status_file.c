@@ -57,7 +57,8 @@ static void tells_what_it_was_told(void **state)
 	back = read_back(t);
 	assert_string_equal(json_string_value(json_object_get(back, "state")), "complete");
 	assert_string_equal(json_string_value(json_object_get(back, "crash_time")), "2026-11-24T02:01:55Z");
-	assert_int_equal(json_integer_value(json_object_get(json_object_get(back, "files"), DUMPDIR_DMESG)), 5000000000);
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(back, "files"), DUMPDIR_DMESG)),
+			 5000000000);
 	assert_int_equal(json_array_size(json_object_get(back, "errors")), 2);
 	assert_true(json_is_true(json_object_get(json_object_get(back, "capture"), "complete")));
 	json_decref(back);
@@ -121,7 +122,8 @@ static void digest_is_what_sha256sum_says(void **state)
 	close(fd);
 }
 
-/* --- the folder on the target --------------------------------------------------------------------------------------- */
+/* --- the folder on the target ---------------------------------------------------------------------------------------
+ */
 
 static void folders_are_made_and_opened(void **state)
 {
