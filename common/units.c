@@ -15,7 +15,8 @@ const char *units_bytes(uint64_t bytes, char *buf, size_t len)
 		snprintf(buf, len, "%" PRIu64 " B", bytes);
 		return buf;
 	}
-	while (v >= 1024.0 && i + 1 < (int)ARRAY_SIZE(unit)) {
+	/* From there on it would be rounded to "1024.0". */
+	while (v >= 1023.95 && i + 1 < (int)ARRAY_SIZE(unit)) {
 		v /= 1024.0;
 		i++;
 	}

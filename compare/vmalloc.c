@@ -8,21 +8,21 @@
 
 /* A bit a frame of 2 TiB of memory; beyond, the label is not worth the memory. */
 #define MAX_BYTES (64 * MIB)
-/* Leaves and gaps that are looked at: tables that lead back into themselves have no end. */
-#define MAX_STEPS (16u * 1024 * 1024)
+/* Frames and gaps that are looked at: tables that lead back into themselves have no end. */
+#define MAX_STEPS (16 * UINT64_C(1048576))
 
 struct vmalloc_frames {
 	uint64_t nr_frames;
 	uint8_t bits[];
 };
 
-static void mark(struct vmalloc_frames *v, uint64_t start_pfn, uint64_t nr)
+static void mark(struct vmalloc_frames *v, uint64_t start_pfn, uint64_t nr, uint64_t *steps_left)
 {
-	for (uint64_t pfn = start_pfn; pfn < v->nr_frames && pfn - start_pfn < nr; pfn++)
+	for (uint64_t pfn = start_pfn; pfn < v->nr_frames && pfn - start_pfn < nr && *steps_left; pfn++, --*steps_left)
 		v->bits[pfn / 8] |= (uint8_t)(1u << pfn % 8);
 }
 
-static void walk(struct vmalloc_frames *v, struct kmodel *km, const struct range *area, uint32_t *steps_left)
+static void walk(struct vmalloc_frames *v, struct kmodel *km, const struct range *area, uint64_t *steps_left)
 {
 	uint64_t vaddr = area->start;
 
@@ -30,9 +30,9 @@ static void walk(struct vmalloc_frames *v, struct kmodel *km, const struct range
 		uint64_t paddr, len;
 		enum status st = km->arch->translate(km, vaddr, &paddr, &len, NULL);
 
-		--*steps_left;
+		*steps_left -= 1;
 		if (st == ST_OK)
-			mark(v, paddr >> km->page_shift, len >> km->page_shift);
+			mark(v, paddr >> km->page_shift, len >> km->page_shift, steps_left);
 		else if (st != ST_NO_DATA || !len)
 			len = km->pm->page_size; /* a broken table: on to the next page */
 		if (__builtin_add_overflow(vaddr, len, &vaddr))
@@ -55,7 +55,7 @@ struct vmalloc_frames *vmalloc_frames_new(struct kmodel *km)
 {
 	uint64_t nr_frames = physmem_max_pfn(km->pm);
 	struct range areas[ARCH_VMALLOC_AREAS];
-	uint32_t steps_left = MAX_STEPS;
+	uint64_t steps_left = MAX_STEPS;
 	struct vmalloc_frames *v;
 	size_t nr;
 

@@ -2,7 +2,6 @@
 #ifndef EMIT_EMIT_H
 #define EMIT_EMIT_H
 
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/log.h"
 #include "kernel/arch/arch.h"
 
 #define TABLE_BYTES 4096u

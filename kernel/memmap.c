@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/log.h"
-
 /*
  * include/linux/mmzone.h: section_mem_map is the address of the section's struct pages, less the section's first PFN, with
  * flags in the low bits: present, has a map, and by now five more. New flags were added in 4.13, 5.3, 5.12 and 6.15, so

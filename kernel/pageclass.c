@@ -7,9 +7,8 @@
 
 #include <string.h>
 
-/* include/linux/page-flags.h: the low bits of page.mapping */
+/* include/linux/page-flags.h: in the low bits of page.mapping */
 #define MAPPING_ANON 1u
-#define MAPPING_LOW_BITS 3u
 /*
  * include/linux/page-flags.h: a page_type is below this, a count of mappings is not (PAGE_MAPCOUNT_RESERVE). Up to 4.17 the very
  * value means a free page (PAGE_BUDDY_MAPCOUNT_VALUE), since then nothing.
@@ -225,7 +224,7 @@ static bool is_anonymous(const struct page_layout *l, const struct page_facts *f
 {
 	unsigned top = l->word_bytes * 8 - 1;
 
-	return f->mapping & MAPPING_ANON && f->mapping & ~(uint64_t)MAPPING_LOW_BITS && f->mapping >> top;
+	return f->mapping & MAPPING_ANON && f->mapping >> top;
 }
 
 static bool is_cache(const struct page_layout *l, const struct page_facts *f)

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/cleanup.h"
 #include "common/units.h"
 
 #define MAX_PROGRAM_HEADERS (1u << 20) /* 56 MiB of them; real dumps have tens, memory hotplug makes thousands */

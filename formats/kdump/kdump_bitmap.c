@@ -147,7 +147,7 @@ static uint64_t skip_gaps(struct kdump_bitmap *bm, uint64_t off_1, uint64_t bloc
 {
 	uint64_t end = block;
 
-	if (bm->nr_blocks > ASK_FOR_GAPS_BLOCKS && !s->in_run)
+	if (block < bm->nr_blocks && bm->nr_blocks > ASK_FOR_GAPS_BLOCKS && !s->in_run)
 		end = min_u64(bm->nr_blocks,
 			      block + min_u64(gap_blocks(bm, off_1, block), gap_blocks(bm, bm->off, block)));
 	for (; block < end; block++)

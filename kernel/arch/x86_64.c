@@ -50,7 +50,7 @@ static enum status x86_64_find_tables(struct kmodel *km, struct err *err)
 	    !vmcoreinfo_symbol(km->vi, "swapper_pg_dir", &root))
 		return err_set(err, ST_BAD_INPUT, "VMCOREINFO names no root page table (init_top_pgt)");
 	if (!x86_64_image_paddr(km, root, &km->pgd_paddr, &len) || km->pgd_paddr & 0xfff)
-		return err_set(err, ST_BAD_INPUT, "the root page table 0x%" PRIx64 " lies outside the kernel image", root);
+		return err_set(err, ST_BAD_INPUT, "the root page table 0x%" PRIx64 " is no page of the kernel image", root);
 	km->pgtable_levels = vmcoreinfo_number(km->vi, "pgtable_l5_enabled", &n) && n == 1 ? 5 : 4;
 	/* AMD's memory encryption sets a bit in each entry that is no part of the address. */
 	km->pte_addr_mask = ENTRY_ADDR_BITS;

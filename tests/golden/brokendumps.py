@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Small good dumps, written field by field, and ways to break them. A good dump knows where its fields are, so that each one can
-be set to values that nobody meant.
+Small good dumps, written field by field, and ways to break them. A good dump knows where its fields are, so that each
+one can be set to values that nobody meant.
 """
 import random
 import struct
 import zlib
 
 PAGE = 4096
-EXTREMES = (0, 1, 2, 7, 0x7fff, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff, 1 << 32, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)
+EXTREMES = (0, 1, 2, 7, 0x7fff, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff, 1 << 32, (1 << 63) - 1, 1 << 63,
+            (1 << 64) - 1)
 
-VMCOREINFO = (b'OSRELEASE=6.1.0-broken\nBUILD-ID=0123456789abcdef\nPAGESIZE=4096\nSYMBOL(init_uts_ns)=ffffffff82a1a4c0\n'
-              b'SYMBOL(_stext)=ffffffff81000000\nSYMBOL(swapper_pg_dir)=ffffffff82a10000\nNUMBER(phys_base)=-4096\n'
+VMCOREINFO = (b'OSRELEASE=6.1.0-broken\nBUILD-ID=0123456789abcdef\nPAGESIZE=4096\n'
+              b'SYMBOL(init_uts_ns)=ffffffff82a1a4c0\nSYMBOL(_stext)=ffffffff81000000\n'
+              b'SYMBOL(swapper_pg_dir)=ffffffff82a10000\nNUMBER(phys_base)=-4096\n'
               b'NUMBER(pgtable_l5_enabled)=0\nKERNELOFFSET=0\nCRASHTIME=1700000000\n')
 
 
@@ -75,12 +77,14 @@ class Layout:
 
 
 LAYOUT_64 = Layout(
-    dict(tv_sec=408, tv_usec=416, status=424, block_size=428, sub_hdr_size=432, bitmap_blocks=436, max_mapnr=440, nr_cpus=460),
+    dict(tv_sec=408, tv_usec=416, status=424, block_size=428, sub_hdr_size=432, bitmap_blocks=436,
+         max_mapnr=440, nr_cpus=460),
     dict(phys_base=0, dump_level=8, split=12, start_pfn=16, end_pfn=24, offset_vmcoreinfo=32, size_vmcoreinfo=40,
          offset_note=48, size_note=56, offset_eraseinfo=64, size_eraseinfo=72, start_pfn_64=80, end_pfn_64=88,
          max_mapnr_64=96), 'q')
 LAYOUT_I386 = Layout(
-    dict(tv_sec=404, tv_usec=408, status=412, block_size=416, sub_hdr_size=420, bitmap_blocks=424, max_mapnr=428, nr_cpus=448),
+    dict(tv_sec=404, tv_usec=408, status=412, block_size=416, sub_hdr_size=420, bitmap_blocks=424,
+         max_mapnr=428, nr_cpus=448),
     dict(phys_base=0, dump_level=4, split=8, start_pfn=12, end_pfn=16, offset_vmcoreinfo=20, size_vmcoreinfo=28,
          offset_note=32, size_note=40, offset_eraseinfo=44, size_eraseinfo=52, start_pfn_64=56, end_pfn_64=64,
          max_mapnr_64=72), 'i')
@@ -178,11 +182,12 @@ def flattened_with(records, end=True):
     return FLAT_HEADER + b''.join(struct.pack('>qq', o, s) + d for o, s, d in records) + (FLAT_END if end else b'')
 
 
-EHDR_FIELDS = (('e_type', 16, 'H'), ('e_machine', 18, 'H'), ('e_version', 20, 'I'), ('e_phoff', 32, 'Q'), ('e_shoff', 40, 'Q'),
-               ('e_flags', 48, 'I'), ('e_ehsize', 52, 'H'), ('e_phentsize', 54, 'H'), ('e_phnum', 56, 'H'),
+EHDR_FIELDS = (('e_type', 16, 'H'), ('e_machine', 18, 'H'), ('e_version', 20, 'I'), ('e_phoff', 32, 'Q'),
+               ('e_shoff', 40, 'Q'), ('e_flags', 48, 'I'), ('e_ehsize', 52, 'H'), ('e_phentsize', 54, 'H'),
+               ('e_phnum', 56, 'H'),
                ('e_shentsize', 58, 'H'), ('e_shnum', 60, 'H'), ('e_shstrndx', 62, 'H'))
-PHDR_FIELDS = (('p_type', 0, 'I'), ('p_offset', 8, 'Q'), ('p_vaddr', 16, 'Q'), ('p_paddr', 24, 'Q'), ('p_filesz', 32, 'Q'),
-               ('p_memsz', 40, 'Q'), ('p_align', 48, 'Q'))
+PHDR_FIELDS = (('p_type', 0, 'I'), ('p_offset', 8, 'Q'), ('p_vaddr', 16, 'Q'), ('p_paddr', 24, 'Q'),
+               ('p_filesz', 32, 'Q'), ('p_memsz', 40, 'Q'), ('p_align', 48, 'Q'))
 
 
 def elf(name='elf', qemu=False):
@@ -193,14 +198,14 @@ def elf(name='elf', qemu=False):
     data_off = -(-(notes_off + len(notes)) // PAGE) * PAGE
     loads = [(0x1000, 20 * PAGE, 20 * PAGE), (0x100000, 300 * PAGE, 300 * PAGE), (0x300800, 10 * PAGE + 17, 12 * PAGE)]
     out = bytearray(data_off)
-    out[:64] = struct.pack('<16sHHIQQQIHHHHHH', b'\x7fELF\2\1\1', 4, 62, 1, 0, phoff, 64 if qemu else 0, 0, 8 if qemu else 64, 56,
-                           4, 64 if qemu else 0, 2 if qemu else 0, 1 if qemu else 0)
+    out[:64] = struct.pack('<16sHHIQQQIHHHHHH', b'\x7fELF\2\1\1', 4, 62, 1, 0, phoff, 64 if qemu else 0, 0,
+                           8 if qemu else 64, 56, 4, 64 if qemu else 0, 2 if qemu else 0, 1 if qemu else 0)
     struct.pack_into('<IIQQQQQQ', out, phoff, 4, 0, notes_off, 0, 0, len(notes), len(notes), 0)
     out[notes_off:notes_off + len(notes)] = notes
     cuts = [4, 16, 63, 64, phoff, phoff + 56, notes_off, notes_off + len(notes), data_off]
     for i, (paddr, filesz, memsz) in enumerate(loads):
-        struct.pack_into('<IIQQQQQQ', out, phoff + 56 * (i + 1), 1, 7, len(out), 0xffff888000000000 + paddr, paddr, filesz,
-                         memsz, 0)
+        struct.pack_into('<IIQQQQQQ', out, phoff + 56 * (i + 1), 1, 7, len(out), 0xffff888000000000 + paddr, paddr,
+                         filesz, memsz, 0)
         out += b''.join(page_content(pfn) for pfn in range(-(-filesz // PAGE)))[:filesz]
         cuts.append(len(out))
     if qemu:

@@ -80,6 +80,8 @@ static void units_are_rounded_for_people(void **state)
 	assert_string_equal(units_bytes(0, buf, sizeof(buf)), "0 B");
 	assert_string_equal(units_bytes(1023, buf, sizeof(buf)), "1023 B");
 	assert_string_equal(units_bytes(1024, buf, sizeof(buf)), "1.0 KiB");
+	assert_string_equal(units_bytes(MIB - 1, buf, sizeof(buf)), "1.0 MiB");
+	assert_string_equal(units_bytes(MIB - 100, buf, sizeof(buf)), "1023.9 KiB");
 	assert_string_equal(units_bytes(1536 * MIB, buf, sizeof(buf)), "1.5 GiB");
 	assert_string_equal(units_bytes(UINT64_MAX, buf, sizeof(buf)), "16.0 EiB");
 }

@@ -260,6 +260,36 @@ static void sixteen_tebibytes_have_a_map(void **state)
 	fake_kernel_free(fk);
 }
 
+/* What lies behind the array of roots may look like a root. */
+static void roots_end_where_their_number_says(void **state)
+{
+	struct fake_memmap fm = fake_memmap_new(RAM, FAKE_EXTREME);
+	const uint64_t per_root = 4096 / FAKE_SECTION_STRUCT;
+	struct range range = { 0, 2 * per_root << FAKE_SECTION_BITS };
+	uint64_t roots = fake_alloc(fm.fk, 4096), wanted, found;
+	struct kmodel *km;
+	struct memmap *mm;
+	char *lines;
+
+	fake_put_u64(fm.fk, roots, fm.section_vaddr[0]);
+	fake_put_u64(fm.fk, roots + 8, fm.section_vaddr[0]);
+	/* The first line of a key counts: these have to come first. */
+	lines = strdup(fm.fk->vi);
+	fm.fk->vi_len = 0;
+	fake_vi_add(fm.fk, "SYMBOL(mem_section)=%llx\nLENGTH(mem_section)=1", (unsigned long long)roots);
+	fake_vi_add(fm.fk, "%s", lines);
+	free(lines);
+	km = fake_kernel_open(fm.fk);
+	fm.fk->pm.ranges = &range;
+	mm = open_map(km);
+	memmap_section_counts(mm, &wanted, &found);
+	assert_int_equal(wanted, 2 * per_root);
+	assert_int_equal(found, 4);
+	memmap_close(mm);
+	kmodel_close(km);
+	fake_memmap_free(&fm);
+}
+
 static void assert_refused(const char *lines, enum status st)
 {
 	struct fake_kernel *fk = fake_kernel_new(RAM);
@@ -312,6 +342,7 @@ int main(void)
 		cmocka_unit_test(only_sections_with_ram_are_looked_for),
 		cmocka_unit_test(absurd_claims_of_ram_are_bounded_and_counted),
 		cmocka_unit_test(sixteen_tebibytes_have_a_map),
+		cmocka_unit_test(roots_end_where_their_number_says),
 		cmocka_unit_test(nonsense_in_vmcoreinfo_is_refused),
 	};
 

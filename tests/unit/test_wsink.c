@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -30,7 +31,40 @@ static struct {
 	int fallocate_errno;
 	unsigned fallocate_failures;
 	int link_errno, rename_errno, fsync_errno;
+	size_t write_max; /* of bytes that one call writes; 0: all */
+	unsigned interruptions;
 } faults;
+
+static bool interrupted(void)
+{
+	if (!faults.interruptions)
+		return false;
+	faults.interruptions--;
+	errno = EINTR;
+	return true;
+}
+
+ssize_t pwrite(int fd, const void *buf, size_t len, off_t off)
+{
+	return interrupted() ? -1 : syscall(SYS_pwrite64, fd, buf, faults.write_max ? min_u64(len, faults.write_max) : len, off);
+}
+
+ssize_t writev(int fd, const struct iovec *iov, int nr)
+{
+	size_t n = faults.write_max;
+
+	if (interrupted())
+		return -1;
+	if (!n)
+		return syscall(SYS_writev, fd, iov, nr);
+	for (int i = 0; i < nr; i++)
+		if (iov[i].iov_len)
+			return i + 1 < nr && iov[i].iov_len < n ?
+				       syscall(SYS_writev, fd, (struct iovec[]){ iov[i], { iov[i + 1].iov_base,
+					       min_u64(iov[i + 1].iov_len, n - iov[i].iov_len) } }, 2) :
+				       syscall(SYS_write, fd, iov[i].iov_base, min_u64(iov[i].iov_len, n));
+	return 0;
+}
 
 int sync_file_range(int fd, off_t off, off_t len, unsigned flags)
 {
@@ -421,7 +455,21 @@ static void *read_all(void *arg)
 	return NULL;
 }
 
-static void flattened_stream_is_framed_to_the_byte(void **state)
+static void short_and_interrupted_writes_are_taken_up_again(void **state)
+{
+	struct wsink *sink = open_file(false);
+	struct err err;
+
+	faults.write_max = 3;
+	faults.interruptions = 2;
+	assert_int_equal(wsink_write_at(sink, 0, "0123456789", 10, &err), ST_OK);
+	assert_int_equal(sink->bytes_written, 10);
+	assert_int_equal(wsink_commit(sink, &err), ST_OK);
+	wsink_close(sink);
+	assert_text(path, "0123456789");
+}
+
+static void check_flattened_stream(void)
 {
 	struct reader r = { .cap = 3 * MIB };
 	_cleanup_free_ uint8_t *chunk = malloc(MIB + 5);
@@ -465,6 +513,18 @@ static void flattened_stream_is_framed_to_the_byte(void **state)
 	free(r.data);
 }
 
+static void flattened_stream_is_framed_to_the_byte(void **state)
+{
+	static const size_t write_max[] = { 0, 1000, 15, 17, 4111 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(write_max); i++) {
+		faults.write_max = write_max[i];
+		faults.interruptions = (unsigned)i;
+		check_flattened_stream();
+	}
+	faults.write_max = 0;
+}
+
 static void flattened_stream_to_a_closed_pipe_fails(void **state)
 {
 	struct wsink *sink;
@@ -500,6 +560,7 @@ int main(void)
 		FILE_TEST(file_system_without_sync_file_range_will_do),
 		FILE_TEST(reserve_survives_signals_and_old_file_systems),
 		FILE_TEST(interleaved_runs_arrive_whole),
+		FILE_TEST(short_and_interrupted_writes_are_taken_up_again),
 		cmocka_unit_test(memory_sink_reads_as_zeros_where_nothing_was_written),
 		cmocka_unit_test(flattened_stream_is_framed_to_the_byte),
 		cmocka_unit_test(flattened_stream_to_a_closed_pipe_fails),
