@@ -155,15 +155,16 @@ def test_makedumpfile_filters_it_again(crash: Result, innercore: str, scratch: p
     check_refiltered(innercore, crash.dump, again)
 
 
+# No makedumpfile that Debian packages is built with snappy; libkdumpfile and crash read those dumps, below.
 @on_one
-@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("codec", [codec for codec in CODECS if codec != "snappy"])
 def test_makedumpfile_filters_every_codec_again(
     crash: Result, innercore: str, scratch: pathlib.Path, codec: str
 ) -> None:
     dump, again = scratch / "dump", scratch / "again.kdump"
     run([innercore, "capture", "-q", "-z", codec, "-d", "31", crash.vmcore, dump])
-    # bookworm's is built without snappy and zstd.
-    readers.makedumpfile_refilter(dump, again, within=root.sid() if codec in ("snappy", "zstd") else None)
+    # bookworm's is built without zstd.
+    readers.makedumpfile_refilter(dump, again, within=root.sid() if codec == "zstd" else None)
     check_refiltered(innercore, dump, again)
 
 
