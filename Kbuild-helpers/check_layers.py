@@ -16,9 +16,10 @@ MAY_INCLUDE = {
     "capture": {"common", "formats", "kernel", "emit"},
     "repair": {"common", "formats", "kernel", "emit"},
     "compare": {"common", "formats", "kernel"},
+    "verify": {"common", "formats", "kernel"},
     "initramfs": {"common", "formats", "kernel", "emit", "capture", "repair"},
     "kexec": {"common", "formats", "kernel", "emit", "capture", "repair", "initramfs"},
-    "cli": {"common", "formats", "kernel", "emit", "capture", "repair", "compare", "initramfs", "kexec"},
+    "cli": {"common", "formats", "kernel", "emit", "capture", "repair", "compare", "verify", "initramfs", "kexec"},
 }
 NOT_PRODUCT = {"tests", "Kbuild-helpers"}
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)

@@ -1,7 +1,7 @@
 # Which files make the product: every .c of the product's folders. Tests live elsewhere.
 
 PRODUCT_DIRS := common formats formats/io formats/elf formats/kdump formats/codec kernel kernel/arch emit capture \
-	compare repair initramfs kexec cli
+	compare repair verify initramfs kexec cli
 PRODUCT_SRCS := $(foreach d,$(PRODUCT_DIRS),$(sort $(wildcard $(d)/*.c)))
 PRODUCT_OBJS := $(PRODUCT_SRCS:%.c=$(BUILD)/obj/%.o)
 

@@ -23,6 +23,7 @@ int cmd_disarm(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_compare(int argc, char **argv);
 int cmd_repair(int argc, char **argv);
+int cmd_verify(int argc, char **argv);
 
 /** Print @err as one line on stderr and give the exit code that its status maps to. */
 int cli_fail(const struct err *err);

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/cli.h"
 #include "cli/sandbox.h"
@@ -31,9 +32,11 @@ static bool may_overwrite(int fd)
 {
 	static const char start[] = "<!DOCTYPE html>";
 	char buf[sizeof(start) - 1];
-	ssize_t n = pread(fd, buf, sizeof(buf), 0);
+	struct stat st;
 
-	return n <= 0 || (n == sizeof(buf) && !memcmp(buf, start, sizeof(buf)));
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || !st.st_size)
+		return true;
+	return pread(fd, buf, sizeof(buf), 0) == sizeof(buf) && !memcmp(buf, start, sizeof(buf));
 }
 
 /* Opened before any dump is read: what a dump says must not come before the program's last open(). */
@@ -58,12 +61,13 @@ static FILE *open_html(const char *path)
 /* What the file held before is cut off only now: a comparison that failed leaves an old report alone. */
 static int write_html(const struct compare_report *report, FILE *to, const char *path)
 {
-	bool is_regular = lseek(fileno(to), 0, SEEK_SET) == 0;
+	struct stat st;
 
-	if (!is_regular || ftruncate(fileno(to), 0) == 0)
+	if (fstat(fileno(to), &st) == 0 && (!S_ISREG(st.st_mode) || ftruncate(fileno(to), 0) == 0)) {
 		compare_report_html(report, to);
-	if (!ferror(to) && fflush(to) == 0)
-		return EXIT_CODE_OK;
+		if (!ferror(to) && fflush(to) == 0)
+			return EXIT_CODE_OK;
+	}
 	log_error("compare: cannot write %s: %s", path, strerror(errno));
 	return EXIT_CODE_INTERNAL;
 }

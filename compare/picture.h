@@ -7,9 +7,9 @@
 /**
  * Physical memory as a picture: cells of equally many pages each, counted while the pages are compared. Cells never
  * outnumber PICTURE_MAX_CELLS however large the machine; long stretches that exist in neither dump get no cells, and part
- * the picture into regions.
+ * the picture into regions. The bound is somewhat above a power of two: memory is, too, with what lies beside it.
  */
-#define PICTURE_MAX_CELLS 8192u
+#define PICTURE_MAX_CELLS 10240u
 #define PICTURE_MAX_REGIONS 32u
 /** Cells in a row; a row begins at a multiple of its size, so a region's first and last rows may be ragged. */
 #define PICTURE_COLUMNS 128u

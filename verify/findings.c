@@ -32,11 +32,7 @@ const char *findings_printable(const char *s, char *to, size_t len)
 
 static struct verify_finding *find(struct verify_report *r, enum rule rule)
 {
-	/* Ids are the table's own strings. */
-	for (unsigned i = 0; i < r->nr_findings; i++)
-		if (r->findings[i].id == rule_info(rule)->id)
-			return &r->findings[i];
-	return NULL;
+	return r->by_rule[rule] ? &r->findings[r->by_rule[rule] - 1] : NULL;
 }
 
 const struct verify_finding *findings_find(const struct verify_report *r, enum rule rule)
@@ -66,6 +62,7 @@ static void add(struct verify_report *r, enum rule rule, unsigned breaks, struct
 
 	if (!f) {
 		f = &r->findings[r->nr_findings++];
+		r->by_rule[rule] = (uint8_t)r->nr_findings;
 		*f = (struct verify_finding){
 			.id = info->id,
 			.severity = info->severity,

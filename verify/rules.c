@@ -21,7 +21,7 @@ static const struct rule_info rules[RULE_COUNT] = {
 	[RULE_FLAT_TRAILING] = { "flat-trailing", VERIFY_NOTE, NONE, false },
 
 	[RULE_HEADER_REFUSED] = { "header-refused", VERIFY_ERROR, ALL, false },
-	[RULE_VERSION_ZERO] = { "version-zero", VERIFY_ERROR, M, false },
+	[RULE_VERSION_ZERO] = { "version-zero", VERIFY_ERROR, D | L | M, false },
 	[RULE_VERSION_OLD] = { "version-old", VERIFY_WARNING, D | L, false },
 	[RULE_VERSION_NEW] = { "version-new", VERIFY_WARNING, NONE, false },
 	[RULE_UTS_EMPTY] = { "uts-empty", VERIFY_ERROR, D | L, true },

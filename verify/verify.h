@@ -67,6 +67,7 @@ struct verify_report {
 	unsigned nr[VERIFY_ERROR + 1]; /**< findings of each severity */
 	struct verify_finding findings[VERIFY_MAX_FINDINGS]; /**< in the order of the checks */
 	unsigned nr_findings;
+	uint8_t by_rule[VERIFY_MAX_FINDINGS]; /**< which finding is of a rule, from 1; 0: none */
 };
 
 /** @done of @total pages are checked. */

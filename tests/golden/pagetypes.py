@@ -217,6 +217,24 @@ class Planter:
         pages[5] = self.slab(pfn + 5, 0)[0]
         return pages
 
+    def _low_bits(self, name):
+        """A page type that is a top byte leaves 24 bits to others; one of cleared bits (up to 6.11) does not."""
+        value = self.s.types[name]
+        return value if value & 0xffffff else value | self.rng.randrange(1, 1 << 24)
+
+    def buddy_with_low_bits(self, pfn, order):
+        first = page(**self.list_links(), private=order, mapcount=self._low_bits('buddy'))
+        return [first] + [page()] * ((1 << order) - 1)
+
+    def offline_with_low_bits(self, pfn, order):
+        return [page(mapcount=self._low_bits('offline'), refcount=1)]
+
+    def slab_that_looks_like_a_tail(self, pfn, order):
+        """A user's compound page, and behind it a slab whose first word happens to name that head."""
+        slab = list(PAGE_STRUCT.unpack(self.slab(pfn + 4, 0)[0]))
+        slab[1] = self.vaddr_of(pfn) | 1
+        return self.anon(pfn, 2) + [PAGE_STRUCT.pack(*slab)] + [page(refcount=1)] * 3
+
     def anon_without_pointer(self, pfn, order):
         return [page(mapping=self.rng.choice((1, 3, 0x7f0012345001)), refcount=1)]
 
@@ -262,6 +280,8 @@ PECULIAR_KINDS = {
     'buddy_wild_order': ((0,), _all(UNKNOWN)),
     'buddy_misaligned': ((4,), lambda order: [KERNEL, UNKNOWN] + [KERNEL] * 14),
     'buddy_with_slab_inside': ((3,), lambda order: [FREE] * 5 + [KERNEL] + [FREE] * 2),
+    'buddy_with_low_bits': ((0, 3), _all(FREE)), 'offline_with_low_bits': ((0,), _all(OFFLINE)),
+    'slab_that_looks_like_a_tail': ((3,), lambda order: [USER] * 4 + [KERNEL] * 4),
     'anon_without_pointer': ((0,), _all(KERNEL)), 'typed_with_odd_mapping': ((0,), _all(KERNEL)),
     'tail_of_no_head': ((2,), lambda order: [KERNEL, UNKNOWN, UNKNOWN, KERNEL]),
     'tail_into_nowhere': ((0,), _all(UNKNOWN)),

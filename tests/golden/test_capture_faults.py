@@ -175,6 +175,20 @@ def start_and_wait_for_pages(innercore, src, folder, size):
     raise AssertionError('the dump does not grow')
 
 
+def wait_for_descriptors(p, path, index=20000):
+    """Until descriptor number @index is in the file: those of the machine proper then are, too."""
+    with open(path, 'rb', buffering=0) as f:
+        head = f.read(464)
+        sub_blocks, bitmap_blocks = (int.from_bytes(head[at:at + 4], 'little') for at in (432, 436))
+        for _ in range(5000):
+            f.seek((1 + sub_blocks + bitmap_blocks) * PAGE + 24 * index)
+            if any(f.read(24)):
+                return
+            assert p.poll() is None, p.stderr.read()
+            time.sleep(0.002)
+    raise AssertionError('no descriptors are written')
+
+
 @pytest.mark.parametrize('number', (signal.SIGINT, signal.SIGTERM))
 def test_stopped_file(innercore, cores, scratch, number):
     m = cores.machine(style='6.1')
@@ -203,13 +217,17 @@ def test_killed(innercore, cores, scratch):
     src = large_source(m, scratch / 'src')
     (scratch / 'out').mkdir()
     p = start_and_wait_for_pages(innercore, src, scratch / 'out', 72 * vmcore.MIB)
+    files = list((scratch / 'out').iterdir())
+    wait_for_descriptors(p, files[0])
     p.kill()
     p.communicate(timeout=60)
-    files = list((scratch / 'out').iterdir())
-    assert len(files) == 1 and files[0].name != 'dump'
+    assert list((scratch / 'out').iterdir()) == files and files[0].name != 'dump'
     assert files[0].stat().st_mode & 0o777 == 0o600
     with open(files[0], 'rb') as f:
         head = f.read(464)
     assert head[:8] == b'KDUMP   ' and head[424] & INCOMPLETE
+    with open(files[0], 'rb') as f:
+        k = Kdump(f.read(90 * vmcore.MIB))
+    assert all(off + size <= files[0].stat().st_size for _, (off, size, _, _) in k.descs())
     reader = judges.Kdumpfile(files[0])
     assert 'differs' not in reader.differences(m.kept(0), m.ram.read).values()

@@ -3,7 +3,8 @@
 #define TESTS_UNIT_FAKE_ELF_H
 
 /*
- * ELF cores put together by hand, byte by byte: libelf, which the product uses, has no part in it. Include after cmocka.h.
+ * ELF cores put together by hand, byte by byte: libelf, which the product uses, has no part in it. Include after
+ *cmocka.h.
  *
  *	struct fake_elf fe = fake_elf_new(true, ORDER_LITTLE);
  *	fake_elf_phdr(&fe, PT_LOAD, paddr, vaddr, offset, filesz, memsz);
@@ -97,8 +98,8 @@ static inline void fake_elf_put_phdr(struct fake_elf *fe, uint8_t *p, const stru
 }
 
 /**
- * Write the ELF header, and the program headers at @phoff. @xnum: e_phnum says PN_XNUM, and a section header right behind the
- * ELF header has the number.
+ * Write the ELF header, and the program headers at @phoff. @xnum: e_phnum says PN_XNUM, and a section header right
+ * behind the ELF header has the number.
  */
 static inline void fake_elf_finish(struct fake_elf *fe, size_t phoff, bool xnum)
 {
@@ -107,7 +108,8 @@ static inline void fake_elf_finish(struct fake_elf *fe, size_t phoff, bool xnum)
 	enum byte_order o = fe->order;
 	uint8_t *b;
 
-	fake_elf_grow(fe, max_u64(ehdr_size + (xnum ? shdr_size : 0), phoff + fe->nr_phdrs * (fe->is_64bit ? 56u : 32u)));
+	fake_elf_grow(fe,
+		      max_u64(ehdr_size + (xnum ? shdr_size : 0), phoff + fe->nr_phdrs * (fe->is_64bit ? 56u : 32u)));
 	b = fe->bytes;
 	memcpy(b, ELFMAG, SELFMAG);
 	b[EI_CLASS] = fe->is_64bit ? ELFCLASS64 : ELFCLASS32;
@@ -140,8 +142,8 @@ static inline void fake_elf_finish(struct fake_elf *fe, size_t phoff, bool xnum)
 }
 
 /** Append one note, 4-byte aligned, at @at of @blob. Returns where it ends. */
-static inline size_t fake_note(uint8_t *blob, size_t at, enum byte_order o, const char *name, size_t namesz, uint32_t type,
-			       const void *desc, size_t descsz)
+static inline size_t fake_note(uint8_t *blob, size_t at, enum byte_order o, const char *name, size_t namesz,
+			       uint32_t type, const void *desc, size_t descsz)
 {
 	put_u32(blob + at, o, (uint32_t)namesz);
 	put_u32(blob + at + 4, o, (uint32_t)descsz);

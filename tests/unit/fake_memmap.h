@@ -3,8 +3,8 @@
 #define TESTS_UNIT_FAKE_MEMMAP_H
 
 /*
- * A sparse memory map in a fake kernel: mem_section, and a struct page for each page frame, laid out as Linux 6.1 has them
- * but in sections of 4 MiB. Include after cmocka.h.
+ * A sparse memory map in a fake kernel: mem_section, and a struct page for each page frame, laid out as Linux 6.1 has
+ *them but in sections of 4 MiB. Include after cmocka.h.
  *
  *	struct fake_memmap mm = fake_memmap_new(32 * MIB, FAKE_EXTREME);
  *	fake_vi_6_1(mm.fk);				flags and types in VMCOREINFO

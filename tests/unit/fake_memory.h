@@ -3,8 +3,8 @@
 #define TESTS_UNIT_FAKE_MEMORY_H
 
 /*
- * Physical memory out of pieces, each with bytes, claimed, or broken; what a byte is follows from its address. Include after
- * cmocka.h.
+ * Physical memory out of pieces, each with bytes, claimed, or broken; what a byte is follows from its address. Include
+ *after cmocka.h.
  *
  *	struct fake_memory fm = fake_memory_new(4096);
  *	fake_memory_add(&fm, 0x1000, 0x3000, FAKE_DATA);

@@ -3,8 +3,8 @@
 #define TESTS_UNIT_FAKE_SINK_H
 
 /*
- * A file on a small disk: blocks cost space when they are first touched, and when the disk is full a write stops half way, as
- * pwrite(2) does. Remembers each write. Include after cmocka.h.
+ * A file on a small disk: blocks cost space when they are first touched, and when the disk is full a write stops half
+ *way, as pwrite(2) does. Remembers each write. Include after cmocka.h.
  *
  *	struct fake_sink fs = fake_sink_new(true);
  *	fs.capacity_blocks = 100;
@@ -52,7 +52,8 @@ static inline bool fake_sink_touch(struct fake_sink *fs, uint64_t block)
 	return true;
 }
 
-static inline enum status fake_sink_write_at(struct wsink *sink, uint64_t off, const void *buf, size_t len, struct err *err)
+static inline enum status fake_sink_write_at(struct wsink *sink, uint64_t off, const void *buf, size_t len,
+					     struct err *err)
 {
 	struct fake_sink *fs = (struct fake_sink *)sink;
 	uint64_t done = 0;

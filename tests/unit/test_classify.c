@@ -65,7 +65,8 @@ static void classify_from(struct fixture *fx, uint64_t start)
 		fail_msg("%s", err.text);
 	fx->next_pfn = start;
 	while (fx->next_pfn < NR_PFNS)
-		classifier_run(c, fx->next_pfn, min_u64(align_down(fx->next_pfn, BATCH) + BATCH, NR_PFNS), take_run, fx);
+		classifier_run(c, fx->next_pfn, min_u64(align_down(fx->next_pfn, BATCH) + BATCH, NR_PFNS), take_run,
+			       fx);
 	classifier_close(c);
 	kmodel_close(km);
 }
@@ -85,7 +86,8 @@ static void tails_are_what_their_head_is(void **state)
 	fake_compound_put(&fx->mm, 512, 512, user_page);
 	fake_compound_put(&fx->mm, 1024, 8, slab_page);
 	fake_compound_put(&fx->mm, 2048, 4, (struct fake_page){ .flags = FAKE_PG_LRU, .mapping = CACHE });
-	fake_compound_put(&fx->mm, 2052, 4, (struct fake_page){ .flags = FAKE_PG_LRU | FAKE_PG_PRIVATE, .mapping = CACHE });
+	fake_compound_put(&fx->mm, 2052, 4,
+			  (struct fake_page){ .flags = FAKE_PG_LRU | FAKE_PG_PRIVATE, .mapping = CACHE });
 	fake_compound_put(&fx->mm, 2056, 4, (struct fake_page){ 0 });
 	classify_from(fx, 0);
 	assert_classes(fx, 511, 512, PAGE_CLASS_KERNEL);
@@ -104,7 +106,8 @@ static void tails_find_a_head_in_another_batch(void **state)
 
 	fake_compound_put(&fx->mm, BATCH - 256, 255, user_page);
 	for (uint64_t pfn = BATCH + 256; pfn < BATCH + 300; pfn++)
-		fake_page_put(&fx->mm, pfn, (struct fake_page){ .compound_head = fake_page_vaddr(&fx->mm, BATCH - 256) + 1 });
+		fake_page_put(&fx->mm, pfn,
+			      (struct fake_page){ .compound_head = fake_page_vaddr(&fx->mm, BATCH - 256) + 1 });
 	/* A head that is last in its batch: what it is stands in the first struct page of the next. */
 	fake_page_put(&fx->mm, 4095, (struct fake_page){ .flags = FAKE_PG_HEAD, .mapping = CACHE });
 	for (uint64_t pfn = BATCH; pfn < BATCH + 10; pfn++)
@@ -126,13 +129,13 @@ static void tails_with_wild_links_are_unknown(void **state)
 	struct fixture *fx = new_fixture();
 	struct fake_memmap *mm = &fx->mm;
 	const uint64_t wild[] = {
-		1,					      /* nothing there */
+		1, /* nothing there */
 		UINT64_MAX,
 		fake_page_vaddr(mm, 0) - FAKE_PAGE_STRUCT + 1,
-		fake_page_vaddr(mm, 512) + 32 + 1,	      /* inside of a head's struct */
-		fake_page_vaddr(mm, 513) + 1,		      /* a tail */
-		fake_page_vaddr(mm, 700) + 1,		      /* a user page that is no head */
-		fake_page_vaddr(mm, 800) + 1,		      /* a free block */
+		fake_page_vaddr(mm, 512) + 32 + 1, /* inside of a head's struct */
+		fake_page_vaddr(mm, 513) + 1,	   /* a tail */
+		fake_page_vaddr(mm, 700) + 1,	   /* a user page that is no head */
+		fake_page_vaddr(mm, 800) + 1,	   /* a free block */
 		FAKE_STEXT + 1,
 	};
 	size_t nr = ARRAY_SIZE(wild);
@@ -141,11 +144,13 @@ static void tails_with_wild_links_are_unknown(void **state)
 	fake_page_put(mm, 700, user_page);
 	fake_page_put(mm, 800, (struct fake_page){ .mapcount_plus_1 = FAKE_BUDDY + 1, .flags = FAKE_PG_HEAD });
 	for (size_t i = 0; i < nr; i++)
-		fake_page_put(mm, 2000 + i, (struct fake_page){ .compound_head = wild[i], .mapping = ANON, .flags = FAKE_PG_LRU });
+		fake_page_put(mm, 2000 + i,
+			      (struct fake_page){ .compound_head = wild[i], .mapping = ANON, .flags = FAKE_PG_LRU });
 	/* Two that name each other. */
 	for (int i = 0; i < 2; i++)
 		fake_page_put(mm, 3000 + (uint64_t)i,
-			      (struct fake_page){ .flags = FAKE_PG_HEAD | FAKE_PG_LRU, .mapping = ANON,
+			      (struct fake_page){ .flags = FAKE_PG_HEAD | FAKE_PG_LRU,
+						  .mapping = ANON,
 						  .compound_head = fake_page_vaddr(mm, 3001 - (uint64_t)i) + 1 });
 	classify_from(fx, 0);
 	assert_classes(fx, 2000, 2000 + nr, PAGE_CLASS_UNKNOWN);
@@ -159,8 +164,8 @@ static void tail_that_says_slab_is_not_dropped_with_its_head(void **state)
 	struct fixture *fx = new_fixture();
 
 	fake_compound_put(&fx->mm, 512, 8, user_page);
-	fake_page_put(&fx->mm, 515, (struct fake_page){ .compound_head = fake_page_vaddr(&fx->mm, 512) + 1,
-							.flags = FAKE_PG_SLAB });
+	fake_page_put(&fx->mm, 515,
+		      (struct fake_page){ .compound_head = fake_page_vaddr(&fx->mm, 512) + 1, .flags = FAKE_PG_SLAB });
 	classify_from(fx, 0);
 	assert_classes(fx, 512, 515, PAGE_CLASS_USER);
 	assert_classes(fx, 515, 516, PAGE_CLASS_KERNEL);
@@ -169,8 +174,8 @@ static void tail_that_says_slab_is_not_dropped_with_its_head(void **state)
 }
 
 /*
- * A hugetlb page whose map was optimised: of its eight pages of struct pages, all show the first. So every 64th tail looks
- * like the head.
+ * A hugetlb page whose map was optimised: of its eight pages of struct pages, all show the first. So every 64th tail
+ * looks like the head.
  */
 static void fake_heads_are_tails(void **state)
 {
@@ -203,7 +208,8 @@ static void free_blocks_take_their_inner_pages(void **state)
 	struct fake_memmap *mm = &fx->mm;
 
 	for (uint64_t order = 0; order < FAKE_MAX_ORDER; order++)
-		fake_page_put(mm, 1024 + (UINT64_C(1) << order), (struct fake_page){ .mapcount_plus_1 = FAKE_BUDDY + 1, .private = order });
+		fake_page_put(mm, 1024 + (UINT64_C(1) << order),
+			      (struct fake_page){ .mapcount_plus_1 = FAKE_BUDDY + 1, .private = order });
 	/* Over the end of a batch, aligned all the same. */
 	fake_page_put(mm, BATCH - 1, (struct fake_page){ .mapcount_plus_1 = FAKE_BUDDY + 1, .private = 0 });
 	classify_from(fx, 0);
@@ -247,7 +253,8 @@ static void free_blocks_of_absurd_order_are_unknown(void **state)
 	struct fixture *fx = new_fixture();
 
 	for (size_t i = 0; i < ARRAY_SIZE(orders); i++)
-		fake_page_put(&fx->mm, 4096 + i * 8, (struct fake_page){ .mapcount_plus_1 = FAKE_BUDDY + 1, .private = orders[i] });
+		fake_page_put(&fx->mm, 4096 + i * 8,
+			      (struct fake_page){ .mapcount_plus_1 = FAKE_BUDDY + 1, .private = orders[i] });
 	fake_page_put(&fx->mm, 1025, (struct fake_page){ .mapcount_plus_1 = FAKE_BUDDY + 1, .private = 1 });
 	fake_page_put(&fx->mm, 512, (struct fake_page){ .mapcount_plus_1 = FAKE_BUDDY + 1, .private = 10 });
 	classify_from(fx, 0);
@@ -267,8 +274,9 @@ static void broken_memory_is_told_page_by_page(void **state)
 	struct fake_page head = user_page;
 
 	fake_compound_put(&fx->mm, 512, 8, user_page);
-	fake_page_put(&fx->mm, 515, (struct fake_page){ .compound_head = fake_page_vaddr(&fx->mm, 512) + 1,
-							.flags = FAKE_PG_HWPOISON });
+	fake_page_put(
+		&fx->mm, 515,
+		(struct fake_page){ .compound_head = fake_page_vaddr(&fx->mm, 512) + 1, .flags = FAKE_PG_HWPOISON });
 	/* A hugetlb page is marked at its head; which page of it is broken stands elsewhere. */
 	head.flags |= FAKE_PG_HWPOISON;
 	fake_compound_put(&fx->mm, 1024, 8, head);
@@ -305,7 +313,7 @@ static void unreadable_parts_of_the_map_are_unknown(void **state)
 	fake_compound_put(mm, 1024, 512, user_page);
 	fake_page_put(mm, 960, (struct fake_page){ .mapcount_plus_1 = FAKE_BUDDY + 1, .private = 6 });
 	fake_page_put(mm, 512, (struct fake_page){ .mapcount_plus_1 = FAKE_BUDDY + 1, .private = 9 });
-	fake_hole(mm->fk, fake_page_vaddr(mm, 1024), ST_IO);  /* a head's struct page and 63 more */
+	fake_hole(mm->fk, fake_page_vaddr(mm, 1024), ST_IO);	 /* a head's struct page and 63 more */
 	fake_hole(mm->fk, fake_page_vaddr(mm, 640), ST_NO_DATA); /* in the middle of a free block */
 	classify_from(fx, 0);
 	assert_classes(fx, 6 * 1024, 7 * 1024, PAGE_CLASS_UNKNOWN);
@@ -322,10 +330,13 @@ static void types_in_the_top_byte(void **state)
 	struct fake_page head = { .mapping = ANON, .refcount = 1, .flags = FAKE_PG_LRU };
 
 	fx->mm = fake_memmap_new(RAM, FAKE_EXTREME);
-	fake_vi_add(fx->mm.fk, "NUMBER(PG_lru)=4\nNUMBER(PG_swapcache)=10\nNUMBER(PG_private)=13\nNUMBER(PG_swapbacked)=19");
+	fake_vi_add(fx->mm.fk,
+		    "NUMBER(PG_lru)=4\nNUMBER(PG_swapcache)=10\nNUMBER(PG_private)=13\nNUMBER(PG_swapbacked)=19");
 	fake_vi_add(fx->mm.fk, "NUMBER(PG_hwpoison)=22\nNUMBER(PG_head_mask)=65536\nLENGTH(zone.free_area)=11");
-	fake_vi_add(fx->mm.fk, "NUMBER(PAGE_BUDDY_MAPCOUNT_VALUE)=-268435456\nNUMBER(PAGE_OFFLINE_MAPCOUNT_VALUE)=-251658240");
-	fake_vi_add(fx->mm.fk, "NUMBER(PAGE_HUGETLB_MAPCOUNT_VALUE)=-201326592\nNUMBER(PAGE_SLAB_MAPCOUNT_VALUE)=-184549376");
+	fake_vi_add(fx->mm.fk,
+		    "NUMBER(PAGE_BUDDY_MAPCOUNT_VALUE)=-268435456\nNUMBER(PAGE_OFFLINE_MAPCOUNT_VALUE)=-251658240");
+	fake_vi_add(fx->mm.fk,
+		    "NUMBER(PAGE_HUGETLB_MAPCOUNT_VALUE)=-201326592\nNUMBER(PAGE_SLAB_MAPCOUNT_VALUE)=-184549376");
 	fake_page_put(&fx->mm, 1024, (struct fake_page){ .mapcount_plus_1 = -268435456 + 1, .private = 5 });
 	head.mapcount_plus_1 = -184549376 + 77 + 1;
 	fake_compound_put(&fx->mm, 2048, 8, head);
@@ -355,7 +366,9 @@ static void fill_with_nonsense(struct fixture *fx, unsigned *seed)
 			.compound_head = rand_r(seed) % 4 ? 0 : random_word(seed) | 1,
 			.mapping = rand_r(seed) % 2 ? random_word(seed) | UINT64_C(1) << 63 : 0,
 			.private = rand_r(seed) % 2 ? (uint64_t)rand_r(seed) % 12 : random_word(seed),
-			.mapcount_plus_1 = rand_r(seed) % 3 ? 0 : (rand_r(seed) % 2 ? FAKE_BUDDY + 1 : rand_r(seed) - rand_r(seed)),
+			.mapcount_plus_1 = rand_r(seed) % 3
+						   ? 0
+						   : (rand_r(seed) % 2 ? FAKE_BUDDY + 1 : rand_r(seed) - rand_r(seed)),
 			.refcount = rand_r(seed) % 3 - 1,
 			.dtor = (uint8_t)(rand_r(seed) % 3),
 		};

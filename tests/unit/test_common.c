@@ -17,7 +17,6 @@
 #include "common/err.h"
 #include "common/file.h"
 #include "common/log.h"
-#include "common/run.h"
 #include "common/units.h"
 
 static void err_reads_from_the_user_down_to_the_cause(void **state)
@@ -233,61 +232,6 @@ static void file_replace_at_replaces_and_leaves_nothing_beside(void **state)
 	assert_int_equal(faccessat(fd, "folder.new", F_OK, 0), -1);
 }
 
-static void run_in_shell(const char *script, struct run_result *r)
-{
-	const char *argv[] = { "/bin/sh", "-c", script, NULL };
-	struct err err = { 0 };
-
-	if (run_program(argv, 30, 4096, r, &err) != ST_OK)
-		fail_msg("%s", err.text);
-}
-
-static void run_program_collects_both_streams_and_the_exit_code(void **state)
-{
-	struct run_result r;
-
-	run_in_shell("echo out; echo err >&2; exit 3", &r);
-	assert_int_equal(r.exit_code, 3);
-	assert_string_equal(r.out, "out\n");
-	assert_string_equal(r.error_text, "err");
-	run_result_deinit(&r);
-	run_in_shell("kill -9 $$", &r);
-	assert_int_equal(r.exit_code, 137);
-	run_result_deinit(&r);
-}
-
-/* A program's last words say why it failed; they may come in one large write after much else. */
-static void run_program_keeps_the_end_of_standard_error(void **state)
-{
-	struct run_result r;
-
-	run_in_shell("s=$(head -c 3000 /dev/zero | tr '\\0' x); printf '%s last words' \"$s\" >&2", &r);
-	assert_true(strlen(r.error_text) > 10);
-	assert_string_equal(r.error_text + strlen(r.error_text) - 11, " last words");
-	run_result_deinit(&r);
-	run_in_shell("for i in $(seq 1 400); do echo line $i; done >&2", &r);
-	assert_true(strlen(r.error_text) > 300);
-	assert_string_equal(r.error_text + strlen(r.error_text) - 18, ";line 399;line 400");
-	run_result_deinit(&r);
-}
-
-static void run_program_ends_what_does_not_end(void **state)
-{
-	const char *argv[] = { "/bin/sh", "-c", "exec sleep 100", NULL };
-	struct run_result r;
-	struct err err;
-
-	assert_int_equal(run_program(argv, 1, 16, &r, &err), ST_INTERRUPTED);
-	run_result_deinit(&r);
-	argv[2] = "yes";
-	assert_int_equal(run_program(argv, 30, 16, &r, &err), ST_BAD_INPUT);
-	assert_int_equal(r.out_len_bytes, 16);
-	run_result_deinit(&r);
-	argv[0] = "/nonexistent/program";
-	assert_int_equal(run_program(argv, 30, 16, &r, &err), ST_IO);
-	run_result_deinit(&r);
-}
-
 /* What one call of log_warn() puts on standard error. */
 static size_t logged(const char *text, char *out, size_t size)
 {
@@ -338,12 +282,12 @@ int main(void)
 		cmocka_unit_test(rounding_holds_at_the_ends_of_the_number_range),
 		cmocka_unit_test(byte_orders_are_each_others_mirror),
 		cmocka_unit_test_setup_teardown(file_read_all_keeps_the_limit, make_folder, remove_folder),
-		cmocka_unit_test_setup_teardown(file_read_all_takes_proc_files_and_names_what_fails, make_folder, remove_folder),
-		cmocka_unit_test_setup_teardown(file_first_line_is_empty_where_there_is_none, make_folder, remove_folder),
-		cmocka_unit_test_setup_teardown(file_replace_at_replaces_and_leaves_nothing_beside, make_folder, remove_folder),
-		cmocka_unit_test(run_program_collects_both_streams_and_the_exit_code),
-		cmocka_unit_test(run_program_keeps_the_end_of_standard_error),
-		cmocka_unit_test(run_program_ends_what_does_not_end),
+		cmocka_unit_test_setup_teardown(file_read_all_takes_proc_files_and_names_what_fails, make_folder,
+						remove_folder),
+		cmocka_unit_test_setup_teardown(file_first_line_is_empty_where_there_is_none, make_folder,
+						remove_folder),
+		cmocka_unit_test_setup_teardown(file_replace_at_replaces_and_leaves_nothing_beside, make_folder,
+						remove_folder),
 		cmocka_unit_test(log_is_one_line_that_cannot_steer_a_terminal),
 	};
 

@@ -20,7 +20,8 @@ struct padded_source {
 	size_t len;
 };
 
-static enum status padded_read_at(struct rsource *src, uint64_t off, void *buf, size_t len, size_t *got, struct err *err)
+static enum status padded_read_at(struct rsource *src, uint64_t off, void *buf, size_t len, size_t *got,
+				  struct err *err)
 {
 	struct padded_source *p = (struct padded_source *)src;
 

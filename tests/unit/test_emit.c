@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "common/cleanup.h"
+#include "common/log.h"
 #include "emit/dump_header.h"
 #include "emit/emit.h"
 #include "tests/unit/fake_elf.h"
@@ -109,7 +110,8 @@ static struct dump open_dump(struct job *j)
 	struct dump d = { .j = j };
 
 	assert_int_equal(kdump_main_header_decode(j->fs.bytes, KDUMP_MAIN_HEADER_SIZE_64, &d.h, &j->err), ST_OK);
-	assert_int_equal(kdump_sub_header_decode(j->fs.bytes + d.h.block_size, KDUMP_SUB_HEADER_SIZE_64, &d.h, &j->err), ST_OK);
+	assert_int_equal(kdump_sub_header_decode(j->fs.bytes + d.h.block_size, KDUMP_SUB_HEADER_SIZE_64, &d.h, &j->err),
+			 ST_OK);
 	d.bitmap1 = j->fs.bytes + (1 + (uint64_t)d.h.sub_hdr_blocks) * d.h.block_size;
 	d.bitmap2 = d.bitmap1 + (uint64_t)d.h.bitmap_blocks / 2 * d.h.block_size;
 	d.descs = d.bitmap1 + (uint64_t)d.h.bitmap_blocks * d.h.block_size;
@@ -219,7 +221,8 @@ static void every_page_comes_back_from_every_codec(void **state)
 			assert_int_equal(r->pages_unreadable, 4);
 			assert_int_equal(r->pages_zero, 5);
 			assert_int_equal(r->pages_partial, 1 + 1); /* the unreadable one has no part */
-			assert_int_equal(r->pages_zero + r->pages_raw + r->pages_compressed + r->pages_unreadable, r->pages_done);
+			assert_int_equal(r->pages_zero + r->pages_raw + r->pages_compressed + r->pages_unreadable,
+					 r->pages_done);
 			assert_int_equal(r->pages_compressed > 0, i > 0);
 			assert_int_equal(open_dump(j).h.status, KDUMP_STATUS_INCOMPLETE | j->config.codec->flag);
 			assert_int_equal(j->seen.nr_holes, 2);
@@ -382,7 +385,9 @@ static size_t never(void *ctx, const void *in, size_t in_len, void *out, size_t 
 
 static void codec_that_fails_costs_only_space(void **state)
 {
-	const struct codec failing = { .name = "failing", .flag = CODEC_FLAG_LZO, .open = plain_open, .close = free, .compress = never };
+	const struct codec failing = {
+		.name = "failing", .flag = CODEC_FLAG_LZO, .open = plain_open, .close = free, .compress = never
+	};
 	const struct codec broken = { .name = "broken", .open = broken_open, .close = free, .compress = never };
 	struct job *j = new_job(PAGE, "none");
 
@@ -512,5 +517,6 @@ int main(void)
 		cmocka_unit_test(header_tells_what_the_kernel_says_of_itself),
 	};
 
+	log_set_level(LOG_LEVEL_ERROR);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

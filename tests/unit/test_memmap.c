@@ -191,7 +191,9 @@ static void addresses_and_frames_are_each_others_inverse(void **state)
 static void only_sections_with_ram_are_looked_for(void **state)
 {
 	struct fake_memmap fm = fake_memmap_new(RAM, FAKE_EXTREME);
-	struct range ranges[] = { { 0, 5 * MIB }, { 5 * MIB + 4096, 6 * MIB }, { 7 * MIB, 7 * MIB + 1 }, { 13 * MIB, 16 * MIB } };
+	struct range ranges[] = {
+		{ 0, 5 * MIB }, { 5 * MIB + 4096, 6 * MIB }, { 7 * MIB, 7 * MIB + 1 }, { 13 * MIB, 16 * MIB }
+	};
 	uint64_t wanted, found, vaddr;
 	struct kmodel *km = fake_kernel_open(fm.fk);
 	struct memmap *mm;
@@ -300,7 +302,8 @@ static void assert_refused(const char *lines, enum status st)
 	/* The first line of a key counts, so these come before the sane ones. */
 	fake_vi_add(fk, "%s", lines);
 	fake_vi_add(fk, "SYMBOL(mem_section)=ffffffff81000000\nLENGTH(mem_section)=2048\nSIZE(mem_section)=32");
-	fake_vi_add(fk, "OFFSET(mem_section.section_mem_map)=0\nNUMBER(SECTION_SIZE_BITS)=27\nNUMBER(MAX_PHYSMEM_BITS)=46");
+	fake_vi_add(fk,
+		    "OFFSET(mem_section.section_mem_map)=0\nNUMBER(SECTION_SIZE_BITS)=27\nNUMBER(MAX_PHYSMEM_BITS)=46");
 	km = fake_kernel_open(fk);
 	assert_int_equal(memmap_open(km, FAKE_PAGE_STRUCT, &mm, &err), st);
 	assert_true(err.text[0]);

@@ -11,26 +11,34 @@
 
 #include "kernel/pageclass.h"
 
-#define COMMON_KEYS                                                                                                    \
-	"OSRELEASE=x\nSIZE(page)=64\nOFFSET(page.flags)=0\nOFFSET(page._refcount)=52\nOFFSET(page.mapping)=24\n"       \
-	"OFFSET(page._mapcount)=48\nOFFSET(page.private)=40\nOFFSET(page.compound_head)=8\nNUMBER(PG_lru)=4\n"         \
-	"NUMBER(PG_private)=13\nNUMBER(PG_swapcache)=10\nNUMBER(PG_swapbacked)=19\nNUMBER(PG_hwpoison)=22\n"           \
+#define COMMON_KEYS                                                                                              \
+	"OSRELEASE=x\nSIZE(page)=64\nOFFSET(page.flags)=0\nOFFSET(page._refcount)=52\nOFFSET(page.mapping)=24\n" \
+	"OFFSET(page._mapcount)=48\nOFFSET(page.private)=40\nOFFSET(page.compound_head)=8\nNUMBER(PG_lru)=4\n"   \
+	"NUMBER(PG_private)=13\nNUMBER(PG_swapcache)=10\nNUMBER(PG_swapbacked)=19\nNUMBER(PG_hwpoison)=22\n"     \
 	"NUMBER(PG_head_mask)=65536\nLENGTH(zone.free_area)=11\n"
 
 /* What the kernels of the time export. */
-#define KEYS_4_9 COMMON_KEYS "NUMBER(PG_slab)=7\nNUMBER(PAGE_BUDDY_MAPCOUNT_VALUE)=-128\n" \
-	"NUMBER(HUGETLB_PAGE_DTOR)=2\nOFFSET(page.compound_dtor)=16\n"
-#define KEYS_6_1 COMMON_KEYS "NUMBER(PG_slab)=9\nNUMBER(PAGE_BUDDY_MAPCOUNT_VALUE)=-129\n" \
-	"NUMBER(PAGE_OFFLINE_MAPCOUNT_VALUE)=-257\nNUMBER(HUGETLB_PAGE_DTOR)=2\nOFFSET(page.compound_dtor)=16\n"
-#define KEYS_6_4 COMMON_KEYS "NUMBER(PG_slab)=9\nNUMBER(PAGE_BUDDY_MAPCOUNT_VALUE)=-129\n" \
-	"NUMBER(PAGE_OFFLINE_MAPCOUNT_VALUE)=-257\nNUMBER(HUGETLB_PAGE_DTOR)=2\nOFFSET(folio._folio_dtor)=80\n"
-#define KEYS_6_6 COMMON_KEYS "NUMBER(PG_slab)=11\nNUMBER(PAGE_BUDDY_MAPCOUNT_VALUE)=-129\n" \
-	"NUMBER(PAGE_OFFLINE_MAPCOUNT_VALUE)=-257\nNUMBER(PG_hugetlb)=8\n"
-#define KEYS_6_9 COMMON_KEYS "NUMBER(PG_slab)=11\nNUMBER(PAGE_BUDDY_MAPCOUNT_VALUE)=-129\n" \
-	"NUMBER(PAGE_OFFLINE_MAPCOUNT_VALUE)=-257\nNUMBER(PAGE_HUGETLB_MAPCOUNT_VALUE)=-2049\n"
-#define KEYS_6_12 COMMON_KEYS "NUMBER(PAGE_BUDDY_MAPCOUNT_VALUE)=-268435456\n" \
-	"NUMBER(PAGE_OFFLINE_MAPCOUNT_VALUE)=4043309056\nNUMBER(PAGE_HUGETLB_MAPCOUNT_VALUE)=-201326592\n" \
-	"NUMBER(PAGE_SLAB_MAPCOUNT_VALUE)=-184549376\nNUMBER(PAGE_UNACCEPTED_MAPCOUNT_VALUE)=-150994944\n"
+#define KEYS_4_9                                                                  \
+	COMMON_KEYS "NUMBER(PG_slab)=7\nNUMBER(PAGE_BUDDY_MAPCOUNT_VALUE)=-128\n" \
+		    "NUMBER(HUGETLB_PAGE_DTOR)=2\nOFFSET(page.compound_dtor)=16\n"
+#define KEYS_6_1                                                                                                   \
+	COMMON_KEYS "NUMBER(PG_slab)=9\nNUMBER(PAGE_BUDDY_MAPCOUNT_VALUE)=-129\n"                                  \
+		    "NUMBER(PAGE_OFFLINE_MAPCOUNT_VALUE)=-257\nNUMBER(HUGETLB_PAGE_DTOR)=2\nOFFSET(page.compound_" \
+		    "dtor)=16\n"
+#define KEYS_6_4                                                                                                       \
+	COMMON_KEYS "NUMBER(PG_slab)=9\nNUMBER(PAGE_BUDDY_MAPCOUNT_VALUE)=-129\n"                                      \
+		    "NUMBER(PAGE_OFFLINE_MAPCOUNT_VALUE)=-257\nNUMBER(HUGETLB_PAGE_DTOR)=2\nOFFSET(folio._folio_dtor)" \
+		    "=80\n"
+#define KEYS_6_6                                                                   \
+	COMMON_KEYS "NUMBER(PG_slab)=11\nNUMBER(PAGE_BUDDY_MAPCOUNT_VALUE)=-129\n" \
+		    "NUMBER(PAGE_OFFLINE_MAPCOUNT_VALUE)=-257\nNUMBER(PG_hugetlb)=8\n"
+#define KEYS_6_9                                                                   \
+	COMMON_KEYS "NUMBER(PG_slab)=11\nNUMBER(PAGE_BUDDY_MAPCOUNT_VALUE)=-129\n" \
+		    "NUMBER(PAGE_OFFLINE_MAPCOUNT_VALUE)=-257\nNUMBER(PAGE_HUGETLB_MAPCOUNT_VALUE)=-2049\n"
+#define KEYS_6_12                                                                                                      \
+	COMMON_KEYS "NUMBER(PAGE_BUDDY_MAPCOUNT_VALUE)=-268435456\n"                                                   \
+		    "NUMBER(PAGE_OFFLINE_MAPCOUNT_VALUE)=4043309056\nNUMBER(PAGE_HUGETLB_MAPCOUNT_VALUE)=-201326592\n" \
+		    "NUMBER(PAGE_SLAB_MAPCOUNT_VALUE)=-184549376\nNUMBER(PAGE_UNACCEPTED_MAPCOUNT_VALUE)=-150994944\n"
 
 #define SLAB_4_9 (UINT64_C(1) << 7)
 #define SLAB_6_1 (UINT64_C(1) << 9)
@@ -218,7 +226,8 @@ static void hugetlb_in_all_its_forms(void **state)
 	check_not_hugetlb(KEYS_6_1, head, (struct page_facts){ .dtor = 2, .compound_head = VADDR + 65 });
 	check_not_hugetlb(KEYS_6_1, head, (struct page_facts){ .dtor = 2, .compound_head = VADDR });
 	check_not_hugetlb(KEYS_6_6, head, (struct page_facts){ .dtor = 2, .compound_head = VADDR + 1 });
-	check_not_hugetlb(KEYS_6_12, head, (struct page_facts){ .dtor = 2, .flags = 1 << 8, .compound_head = VADDR + 1 });
+	check_not_hugetlb(KEYS_6_12, head,
+			  (struct page_facts){ .dtor = 2, .flags = 1 << 8, .compound_head = VADDR + 1 });
 	check_not_hugetlb(KEYS_6_1, page(0, POINTER), (struct page_facts){ .dtor = 2, .compound_head = VADDR + 1 });
 }
 
@@ -348,8 +357,9 @@ static void layouts_that_cannot_be_decided_by_are_refused(void **state)
 
 static void facts_of_32_bit_big_endian_structs(void **state)
 {
-	static const char keys[] = "SIZE(page)=32\nOFFSET(page.flags)=0\nOFFSET(page._refcount)=16\nOFFSET(page.mapping)=4\n"
-				   "OFFSET(page._mapcount)=12\nOFFSET(page.private)=20\nOFFSET(page.compound_head)=24\n" KEYS_6_1;
+	static const char keys[] =
+		"SIZE(page)=32\nOFFSET(page.flags)=0\nOFFSET(page._refcount)=16\nOFFSET(page.mapping)=4\n"
+		"OFFSET(page._mapcount)=12\nOFFSET(page.private)=20\nOFFSET(page.compound_head)=24\n" KEYS_6_1;
 	uint8_t raw[32] = { 0 };
 	struct vmcoreinfo *vi;
 	struct page_layout l;
@@ -380,7 +390,8 @@ static void every_class_has_a_name(void **state)
 {
 	for (int c = 0; c < PAGE_CLASS_COUNT; c++)
 		for (int d = 0; d < c; d++)
-			assert_string_not_equal(page_class_name((enum page_class)c), page_class_name((enum page_class)d));
+			assert_string_not_equal(page_class_name((enum page_class)c),
+						page_class_name((enum page_class)d));
 }
 
 static uint64_t random_word(unsigned *seed)
@@ -412,9 +423,13 @@ static void random_structs_never_lose_slab(void **state)
 
 		for (int round = 0; round < 20000; round++) {
 			struct page_facts f = {
-				.flags = random_word(&seed), .mapping = random_word(&seed), .private = random_word(&seed),
-				.compound_head = random_word(&seed), .mapcount = (uint32_t)random_word(&seed),
-				.refcount = (int32_t)random_word(&seed), .dtor = (uint8_t)(rand_r(&seed) % 4),
+				.flags = random_word(&seed),
+				.mapping = random_word(&seed),
+				.private = random_word(&seed),
+				.compound_head = random_word(&seed),
+				.mapcount = (uint32_t)random_word(&seed),
+				.refcount = (int32_t)random_word(&seed),
+				.dtor = (uint8_t)(rand_r(&seed) % 4),
 			};
 			struct page_facts next = f;
 			enum page_class class;

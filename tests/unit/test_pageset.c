@@ -146,8 +146,8 @@ static void clear(struct pageset *ps, struct model *m, uint64_t start, uint64_t 
 static void ranges_are_cleared_across_words_and_runs(void **state)
 {
 	static const struct range cuts[] = {
-		{ 0, 0 }, { 5, 5 }, { 9, 3 }, { 64, 128 }, { 63, 65 }, { 127, 128 }, { 200, 201 }, { 0, 3 }, { 300, 700 },
-		{ 990, UINT64_MAX }, { 128, 191 },
+		{ 0, 0 },     { 5, 5 }, { 9, 3 },     { 64, 128 },	   { 63, 65 },	 { 127, 128 },
+		{ 200, 201 }, { 0, 3 }, { 300, 700 }, { 990, UINT64_MAX }, { 128, 191 },
 	};
 	struct model *m = new_model();
 	struct pageset ps;
@@ -181,7 +181,8 @@ static void random_sets_behave_like_their_model(void **state)
 			uint64_t len = 1 + (uint64_t)rand_r(&seed) % (rand_r(&seed) % 2 ? 3000 : 4096 * 300);
 
 			add(m, at, at + len);
-			at += len + (rand_r(&seed) % 3 ? (uint64_t)rand_r(&seed) % 20000 : 1 + (uint64_t)rand_r(&seed) % 700000);
+			at += len + (rand_r(&seed) % 3 ? (uint64_t)rand_r(&seed) % 20000
+						       : 1 + (uint64_t)rand_r(&seed) % 700000);
 		}
 		ps = make_set(&m->fm);
 		for (int i = 0; i < 30; i++) {
@@ -198,7 +199,8 @@ static void random_sets_behave_like_their_model(void **state)
 		for (uint64_t max = 1; max < 100; max += 13)
 			check_next(&ps, m, max);
 		for (int i = 0; i < 20; i++)
-			check_bitmap(&ps, m, align_down((uint64_t)rand_r(&seed) % MODEL_PFNS, 8), (size_t)rand_r(&seed) % 300);
+			check_bitmap(&ps, m, align_down((uint64_t)rand_r(&seed) % MODEL_PFNS, 8),
+				     (size_t)rand_r(&seed) % 300);
 		pageset_deinit(&ps);
 		free(m);
 	}

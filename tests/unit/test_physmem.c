@@ -102,8 +102,9 @@ static void random_pieces_make_the_pages_that_bytes_say(void **state)
 
 		fm = fake_memory_new(PAGE);
 		while (at < 20 * PAGE) {
-			uint64_t len = rand_r(&seed) % 3 ? 1 + (uint64_t)rand_r(&seed) % 3000 :
-							   align_up(at + 1, PAGE) - at + PAGE * ((uint64_t)rand_r(&seed) % 3);
+			uint64_t len = rand_r(&seed) % 3
+					       ? 1 + (uint64_t)rand_r(&seed) % 3000
+					       : align_up(at + 1, PAGE) - at + PAGE * ((uint64_t)rand_r(&seed) % 3);
 
 			fake_memory_add(&fm, at, at + len, (enum fake_piece_kind)(rand_r(&seed) % 5));
 			at += len + (rand_r(&seed) % 2 ? 0 : (uint64_t)rand_r(&seed) % 3000);
@@ -201,7 +202,8 @@ static void what_is_no_dump_is_refused_in_one_clear_line(void **state)
 	assert_memory_equal(err.text, path, strlen(path));
 	assert_int_equal(open_bytes(ELFMAG, SELFMAG, &pm, &err), ST_BAD_INPUT);
 	assert_int_equal(open_bytes("KDUMP   ", 8, &pm, &err), ST_BAD_INPUT);
-	assert_int_equal(open_bytes("makedumpfile\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\1", 32, &pm, &err), ST_BAD_INPUT);
+	assert_int_equal(open_bytes("makedumpfile\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\1", 32, &pm, &err),
+			 ST_BAD_INPUT);
 	fe.type = ET_EXEC;
 	fake_elf_phdr(&fe, PT_LOAD, 0x1000, 0, 0x1000, PAGE, PAGE);
 	fake_elf_finish(&fe, 64, false);

@@ -52,8 +52,10 @@ static struct fake_memmap new_memory(void)
 	fake_vi_6_1(mm.fk);
 	fake_page_put(&mm, 1024, (struct fake_page){ .mapcount_plus_1 = FAKE_BUDDY + 1, .private = 10 });
 	for (uint64_t pfn = 2048; pfn < 2053; pfn++)
-		fake_page_put(&mm, pfn, (struct fake_page){ .flags = FAKE_PG_LRU | (pfn < 2050 ? 0 : FAKE_PG_PRIVATE),
-							    .mapping = CACHE, .refcount = 1 });
+		fake_page_put(&mm, pfn,
+			      (struct fake_page){ .flags = FAKE_PG_LRU | (pfn < 2050 ? 0 : FAKE_PG_PRIVATE),
+						  .mapping = CACHE,
+						  .refcount = 1 });
 	fake_compound_put(&mm, 2560, 512, (struct fake_page){ .mapping = ANON, .refcount = 1 });
 	fake_page_put(&mm, 4000, (struct fake_page){ .mapcount_plus_1 = FAKE_OFFLINE + 1 });
 	for (uint64_t pfn = 5000; pfn < 5002; pfn++)
@@ -103,8 +105,9 @@ static void plans_follow_class_and_level(void **state)
 /* A source that was filtered before: 9 MiB to 10 MiB, and a part of the page at 12 MiB, are only claimed. */
 static bool filtered_next_data(struct physmem *pm, uint64_t paddr, uint64_t limit, struct range *run)
 {
-	static const struct range held[] = { { 0, 9 * MIB }, { 10 * MIB, 12 * MIB }, { 12 * MIB + 5, 12 * MIB + 6 },
-					     { 12 * MIB + 4096, RAM } };
+	static const struct range held[] = {
+		{ 0, 9 * MIB }, { 10 * MIB, 12 * MIB }, { 12 * MIB + 5, 12 * MIB + 6 }, { 12 * MIB + 4096, RAM }
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(held); i++) {
 		if (held[i].end <= paddr || held[i].start >= limit)
@@ -118,7 +121,9 @@ static bool filtered_next_data(struct physmem *pm, uint64_t paddr, uint64_t limi
 static void pages_that_the_source_lacks_are_counted_whatever_their_class(void **state)
 {
 	static const struct physmem_ops ops = {
-		.read = fake_physmem_read, .next_data = filtered_next_data, .close = fake_physmem_close,
+		.read = fake_physmem_read,
+		.next_data = filtered_next_data,
+		.close = fake_physmem_close,
 	};
 	struct fake_memmap mm = new_memory();
 	struct kmodel *km = fake_kernel_open(mm.fk);

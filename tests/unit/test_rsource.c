@@ -60,7 +60,8 @@ static void assert_bytes(const uint8_t *buf, uint64_t off, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
 		if (buf[i] != byte_at(off + i))
-			fail_msg("byte %llu is 0x%02x, not 0x%02x", (unsigned long long)(off + i), buf[i], byte_at(off + i));
+			fail_msg("byte %llu is 0x%02x, not 0x%02x", (unsigned long long)(off + i), buf[i],
+				 byte_at(off + i));
 }
 
 static void file_is_read_up_to_its_end(void **state)
@@ -162,7 +163,8 @@ static struct rsource *open_windowed(void)
 
 static void windows_show_what_the_file_holds(void **state)
 {
-	static const uint64_t places[] = { 0, 4 * MIB - 5, 9 * MIB - 1, 8 * MIB - PAGE, 100, 4 * MIB, 8 * MIB - 1, 3 * MIB };
+	static const uint64_t places[] = { 0,	4 * MIB - 5, 9 * MIB - 1, 8 * MIB - PAGE,
+					   100, 4 * MIB,     8 * MIB - 1, 3 * MIB };
 	_cleanup_free_ uint8_t *buf = malloc(2 * MIB);
 	struct rsource *src;
 	struct err err = { 0 };
@@ -212,7 +214,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_no_dump_file_is_named, make_folder, remove_folder),
 		cmocka_unit_test(memory_is_a_source),
 		cmocka_unit_test_setup_teardown(windows_show_what_the_file_holds, make_folder, remove_folder),
-		cmocka_unit_test_setup_teardown(fault_in_a_window_delivers_what_lies_before_it, make_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(fault_in_a_window_delivers_what_lies_before_it, make_folder,
+						remove_folder),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -163,7 +163,10 @@ static void seventy_thousand_nested_loads(void **state)
 
 	for (size_t i = 0; i < nr; i++)
 		loads[i] = (struct elf_load){
-			.paddr = i, .file_off = 1000000 * i, .file_len = 2 * (nr - i), .mem_len = 2 * (nr - i) + i % 2,
+			.paddr = i,
+			.file_off = 1000000 * i,
+			.file_len = 2 * (nr - i),
+			.mem_len = 2 * (nr - i) + i % 2,
 		};
 	map = make_map(loads, nr);
 	assert_int_equal(map.nr_ranges, 1);
@@ -196,7 +199,10 @@ static void seventy_thousand_scattered_loads(void **state)
 
 	for (size_t i = 0; i < nr; i++)
 		loads[i] = (struct elf_load){
-			.paddr = (i * 7919 % nr) * 0x3000, .file_off = i * 0x2000, .file_len = 0x2000, .mem_len = 0x2000,
+			.paddr = (i * 7919 % nr) * 0x3000,
+			.file_off = i * 0x2000,
+			.file_len = 0x2000,
+			.mem_len = 0x2000,
 		};
 	map = make_map(loads, nr);
 	assert_int_equal(map.nr_segments, nr);

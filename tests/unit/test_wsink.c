@@ -46,7 +46,9 @@ static bool interrupted(void)
 
 ssize_t pwrite(int fd, const void *buf, size_t len, off_t off)
 {
-	return interrupted() ? -1 : syscall(SYS_pwrite64, fd, buf, faults.write_max ? min_u64(len, faults.write_max) : len, off);
+	return interrupted()
+		       ? -1
+		       : syscall(SYS_pwrite64, fd, buf, faults.write_max ? min_u64(len, faults.write_max) : len, off);
 }
 
 ssize_t writev(int fd, const struct iovec *iov, int nr)
@@ -59,10 +61,14 @@ ssize_t writev(int fd, const struct iovec *iov, int nr)
 		return syscall(SYS_writev, fd, iov, nr);
 	for (int i = 0; i < nr; i++)
 		if (iov[i].iov_len)
-			return i + 1 < nr && iov[i].iov_len < n ?
-				       syscall(SYS_writev, fd, (struct iovec[]){ iov[i], { iov[i + 1].iov_base,
-					       min_u64(iov[i + 1].iov_len, n - iov[i].iov_len) } }, 2) :
-				       syscall(SYS_write, fd, iov[i].iov_base, min_u64(iov[i].iov_len, n));
+			return i + 1 < nr && iov[i].iov_len < n
+				       ? syscall(SYS_writev, fd,
+						 (struct iovec[]){
+							 iov[i],
+							 { iov[i + 1].iov_base,
+							   min_u64(iov[i + 1].iov_len, n - iov[i].iov_len) } },
+						 2)
+				       : syscall(SYS_write, fd, iov[i].iov_base, min_u64(iov[i].iov_len, n));
 	return 0;
 }
 
@@ -328,8 +334,8 @@ static void failed_sync_keeps_what_may_be_there(void **state)
 }
 
 /*
- * The kernel reports a failed write-back once to each open file: where sync_file_range() has taken the report, fsync() says
- * that all is well.
+ * The kernel reports a failed write-back once to each open file: where sync_file_range() has taken the report, fsync()
+ * says that all is well.
  */
 static void lost_write_back_is_told(void **state)
 {

@@ -53,8 +53,8 @@ static uint8_t *entry_at(struct fake_kernel *fk, uint64_t table, uint64_t index)
 }
 
 /*
- * Enter @leaf for @vaddr at @leaf_level, making tables on the way; @extra goes into every entry that is made. Returns where
- * the leaf's entry is.
+ * Enter @leaf for @vaddr at @leaf_level, making tables on the way; @extra goes into every entry that is made. Returns
+ * where the leaf's entry is.
  */
 static uint8_t *enter(struct fake_kernel *fk, unsigned levels, uint64_t vaddr, unsigned leaf_level, uint64_t leaf,
 		      uint64_t extra)
