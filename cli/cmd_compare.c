@@ -18,7 +18,8 @@ static void print_help(void)
 {
 	puts("usage: innercore compare [-f] [--json] [--html FILE] INNER OUTER\n"
 	     "\n"
-	     "Hold a guest's own dump (INNER) against its hypervisor's (OUTER), page by page, and audit what INNER left out.\n"
+	     "Hold a guest's own dump (INNER) against its hypervisor's (OUTER), page by page, and audit what INNER "
+	     "left out.\n"
 	     "\n"
 	     "  -f, --force      compare although the dumps seem to be of different boots\n"
 	     "      --json       the report as JSON\n"

@@ -34,7 +34,8 @@ enum status auditor_open(const struct side *side, struct auditor **out, struct e
 	enum status st;
 
 	if (!side->km)
-		return err_set(err, ST_NOT_FOUND, "the outer dump's kernel cannot be read: %.200s", side->why_no_model.text);
+		return err_set(err, ST_NOT_FOUND, "the outer dump's kernel cannot be read: %.200s",
+			       side->why_no_model.text);
 	a = calloc(1, sizeof(*a));
 	if (!a)
 		return err_set(err, ST_NO_MEMORY, "out of memory");
@@ -99,14 +100,15 @@ bool auditor_describes(const struct auditor *a, uint64_t pfn)
 }
 
 /*
- * VMCOREINFO does not name PG_reserved, and its number has changed. The kernel's own text has that flag and no other, so
- * the pages behind _stext show which one it is.
+ * VMCOREINFO does not name PG_reserved, and its number has changed. The kernel's own text has that flag and no other,
+ * so the pages behind _stext show which one it is.
  */
 static uint64_t learn_reserved(struct auditor *a)
 {
 	uint64_t stext, paddr, len, common = FLAGS_MASK;
 
-	if (!vmcoreinfo_symbol(a->km->vi, "_stext", &stext) || kmodel_translate(a->km, stext, &paddr, &len, NULL) != ST_OK)
+	if (!vmcoreinfo_symbol(a->km->vi, "_stext", &stext) ||
+	    kmodel_translate(a->km, stext, &paddr, &len, NULL) != ST_OK)
 		return 0;
 	for (unsigned i = 0; i < TEXT_PAGES_ASKED; i++) {
 		struct page_facts f;

@@ -6,8 +6,8 @@
 #include "compare/side.h"
 
 /**
- * The filter audit: what were the pages that the inner dump left out? The outer dump still holds them, and its own memory
- * map tells. Shares the decoder of struct page with capture, not the decision.
+ * The filter audit: what were the pages that the inner dump left out? The outer dump still holds them, and its own
+ * memory map tells. Shares the decoder of struct page with capture, not the decision.
  */
 struct auditor;
 

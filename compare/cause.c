@@ -24,7 +24,8 @@ static bool is_ram(const struct iomem_region *r)
 static enum cause cause_of_region(const struct iomem_region *r)
 {
 	if (starts_with(r->name, "ACPI") || starts_with(r->name, "Reserved") || starts_with(r->name, "reserved") ||
-	    starts_with(r->name, "Unusable") || starts_with(r->name, "Soft Reserved") || starts_with(r->name, "Unknown E820"))
+	    starts_with(r->name, "Unusable") || starts_with(r->name, "Soft Reserved") ||
+	    starts_with(r->name, "Unknown E820"))
 		return CAUSE_FIRMWARE;
 	if (strstr(r->name, "ROM"))
 		return CAUSE_ROM;
@@ -106,9 +107,9 @@ enum cause cause_of_place(struct place *p, uint64_t pfn)
 	p->known_cause = cause_of_byte(p, start, &p->known);
 	if (end <= p->known.end)
 		return p->known_cause;
-	/* A boundary lies in this page: what was learnt holds for its first bytes only, and is not to be remembered. */
-	p->known = (struct range){ 0, 0 };
-	if (p->known_cause != CAUSE_LOW_1MIB && p->known_cause != CAUSE_CRASH_KERNEL && cause_ram_part(p, pfn, &from, &to))
+	/* A boundary lies in this page: what was learnt holds for its first bytes only. */
+	if (p->known_cause != CAUSE_LOW_1MIB && p->known_cause != CAUSE_CRASH_KERNEL &&
+	    cause_ram_part(p, pfn, &from, &to))
 		return CAUSE_PARTIAL_PAGE;
 	return p->known_cause;
 }
@@ -130,7 +131,8 @@ bool cause_ram_part(const struct place *p, uint64_t pfn, uint32_t *from, uint32_
 		ram_start = min_u64(ram_start, a);
 		ram_end = max_u64(ram_end, b);
 	}
-	/* Several ranges of RAM may abut inside one page; a hole between two of them is not worth a cause of its own. */
+	/* Several ranges of RAM may abut inside one page; a hole between two of them is not worth a cause of its own.
+	 */
 	if (!covered || ram_end - ram_start != covered || covered == p->page_size)
 		return false;
 	*from = (uint32_t)(ram_start - start);

@@ -83,9 +83,9 @@ static enum status compare_sides(struct side *inner, struct side *outer, const s
 	if (st != ST_OK)
 		return st;
 	/* Dropped pages that nobody could audit are no reason to call it a match. */
-	r->verdict = r->differ_unexplained || r->only_unexplained || r->audit[AUDIT_LOST] || (r->dropped && !r->audited) ?
-			     VERDICT_DIFFERS :
-			     VERDICT_MATCH;
+	r->verdict = r->differ_unexplained || r->only_unexplained || r->audit[AUDIT_LOST] || (r->dropped && !r->audited)
+			     ? VERDICT_DIFFERS
+			     : VERDICT_MATCH;
 	return ST_OK;
 }
 

@@ -14,17 +14,17 @@ struct picture;
 
 /** Why two dumps may differ in a page. */
 enum cause {
-	CAUSE_NONE,	      /**< no explanation: the verdict is "differs" */
-	CAUSE_LOW_1MIB,	      /**< firmware's and the capture kernel's trampoline */
-	CAUSE_CRASH_KERNEL,   /**< the reservation in which the capture kernel runs */
-	CAUSE_CRASH_CMA,      /**< memory that crashkernel=,cma gives to the capture kernel as well */
-	CAUSE_FIRMWARE,	      /**< ACPI, EFI and other reserved ranges: no System RAM */
+	CAUSE_NONE,	    /**< no explanation: the verdict is "differs" */
+	CAUSE_LOW_1MIB,	    /**< firmware's and the capture kernel's trampoline */
+	CAUSE_CRASH_KERNEL, /**< the reservation in which the capture kernel runs */
+	CAUSE_CRASH_CMA,    /**< memory that crashkernel=,cma gives to the capture kernel as well */
+	CAUSE_FIRMWARE,	    /**< ACPI, EFI and other reserved ranges: no System RAM */
 	CAUSE_ROM,
-	CAUSE_DEVICE,	      /**< VRAM and other memory of a PCI device */
-	CAUSE_FLASH,	      /**< below 4 GiB, where the firmware's flash is mapped */
-	CAUSE_PARTIAL_PAGE,   /**< System RAM ends or begins within the page */
-	CAUSE_OFFLINE,	      /**< ballooned, unplugged or offline memory */
-	CAUSE_EXCLUDED,	      /**< left out by the dump level, and rightly, as far as the audit can tell */
+	CAUSE_DEVICE,	    /**< VRAM and other memory of a PCI device */
+	CAUSE_FLASH,	    /**< below 4 GiB, where the firmware's flash is mapped */
+	CAUSE_PARTIAL_PAGE, /**< System RAM ends or begins within the page */
+	CAUSE_OFFLINE,	    /**< ballooned, unplugged or offline memory */
+	CAUSE_EXCLUDED,	    /**< left out by the dump level, and rightly, as far as the audit can tell */
 	CAUSE_COUNT,
 };
 
@@ -78,9 +78,9 @@ struct field_report {
 
 /** What one of the two dumps is, for the head of a report. */
 struct side_report {
-	const char *path;	 /**< the caller's */
-	char format[48];	 /**< "ELF core", "KDUMP version 6" */
-	bool level_known;	 /**< a KDUMP tells; a filtered ELF core does not */
+	const char *path; /**< the caller's */
+	char format[48];  /**< "ELF core", "KDUMP version 6" */
+	bool level_known; /**< a KDUMP tells; a filtered ELF core does not */
 	unsigned level;
 	bool vmcoreinfo_borrowed; /**< its kernel is read by the other dump's VMCOREINFO */
 };
@@ -113,13 +113,14 @@ struct compare_report {
 	enum verdict verdict;
 	char why_incomparable[300];
 	struct side_report inner, outer;
-	char release[65];	      /**< of the crashed kernel; empty where nobody tells */
-	uint64_t crash_time_seconds;  /**< 0: nobody tells */
+	char release[65];	     /**< of the crashed kernel; empty where nobody tells */
+	uint64_t crash_time_seconds; /**< 0: nobody tells */
 	uint32_t page_size;
 	struct field_report fields[COMPARE_MAX_FIELDS];
 	size_t nr_fields;
 	uint64_t common, equal, differ_explained, differ_unexplained;
 	uint64_t inner_only, outer_only, only_unexplained;
+	uint64_t neither;			     /**< left out of the inner dump, and not in the outer one */
 	uint64_t inner_unreadable, outer_unreadable; /**< pages that a dump should hold and does not give */
 	uint64_t causes[CAUSE_COUNT];		     /**< of CAUSE_NONE: all unexplained pages */
 	struct difference_list differ_unexplained_at, differ_explained_at;
@@ -131,8 +132,8 @@ struct compare_report {
 	uint64_t dropped_beyond_level[AUDIT_COUNT]; /**< of these: not what the dump level asked for; unexplained */
 	struct range_list lost;			    /**< PFNs */
 	uint8_t lost_kinds[COMPARE_MAX_RANGES];	    /**< of each range in it: 1 << enum lost_kind, of all its pages */
-	uint64_t kept_droppable[AUDIT_COUNT]; /**< kept although the dump level asked to leave them out */
-	struct picture *picture;	      /**< NULL unless asked for */
+	uint64_t kept_droppable[AUDIT_COUNT];	    /**< kept although the dump level asked to leave them out */
+	struct picture *picture;		    /**< NULL unless asked for */
 	double seconds;
 };
 
@@ -143,11 +144,12 @@ struct compare_config {
 };
 
 /**
- * Hold @config->inner against @config->outer. ST_OK: see the report's verdict, also where it is VERDICT_INCOMPARABLE. An
- * error: a dump could not be opened. Memory is bounded whatever the size of the dumps. @report borrows the paths; its
- * owner calls compare_report_deinit(), after an error too.
+ * Hold @config->inner against @config->outer. ST_OK: see the report's verdict, also where it is VERDICT_INCOMPARABLE.
+ * An error: a dump could not be opened. Memory is bounded whatever the size of the dumps. @report borrows the paths;
+ * its owner calls compare_report_deinit(), after an error too.
  */
-enum status compare_run(const struct compare_config *config, struct compare_report *report, struct err *err) __must_check;
+enum status compare_run(const struct compare_config *config, struct compare_report *report,
+			struct err *err) __must_check;
 void compare_report_deinit(struct compare_report *report);
 
 /** EXIT_CODE_OK, _NEGATIVE or _BAD_INPUT. */

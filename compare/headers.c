@@ -35,13 +35,15 @@ static bool keys_agree(const char *a, const char *b, const char *key, char *why,
 
 static bool memory_agrees(const struct side *inner, const struct side *outer, char *why, size_t why_len)
 {
-	if (inner->has_boot_id && outer->has_boot_id && memcmp(inner->boot_id, outer->boot_id, sizeof(inner->boot_id)) != 0) {
+	if (inner->has_boot_id && outer->has_boot_id &&
+	    memcmp(inner->boot_id, outer->boot_id, sizeof(inner->boot_id)) != 0) {
 		snprintf(why, why_len, "the two kernels in memory are of different boots: their boot_id differs");
 		return false;
 	}
 	if (inner->km->phys_base != outer->km->phys_base) {
-		snprintf(why, why_len, "phys_base is %" PRId64 " in the inner dump's page tables and %" PRId64
-			 " in the outer one's", inner->km->phys_base, outer->km->phys_base);
+		snprintf(why, why_len,
+			 "phys_base is %" PRId64 " in the inner dump's page tables and %" PRId64 " in the outer one's",
+			 inner->km->phys_base, outer->km->phys_base);
 		return false;
 	}
 	if (inner->banner[0] && outer->banner[0] && strcmp(inner->banner, outer->banner) != 0) {
@@ -60,7 +62,8 @@ bool headers_same_boot(const struct side *inner, const struct side *outer, char 
 		return false;
 	}
 	if (!inner->km || !outer->km) {
-		snprintf(why, why_len, "the kernel of the %s dump cannot be read: %.230s", inner->km ? "outer" : "inner",
+		snprintf(why, why_len, "the kernel of the %s dump cannot be read: %.230s",
+			 inner->km ? "outer" : "inner",
 			 inner->km ? outer->why_no_model.text : inner->why_no_model.text);
 		return false;
 	}
@@ -109,8 +112,9 @@ static void compare_phys_base(const struct side *inner, const struct side *outer
 	if (km)
 		snprintf(truth, sizeof(truth), "%" PRId64, km->phys_base);
 	field_add(r, "phys_base", a, b, truth,
-		  inner->banner[0] || outer->banner[0] ? "the page tables map _stext there, and linux_banner is read through it" :
-							 "the page tables map _stext there");
+		  inner->banner[0] || outer->banner[0]
+			  ? "the page tables map _stext there, and linux_banner is read through it"
+			  : "the page tables map _stext there");
 }
 
 static void describe_vmcoreinfo(const struct side *s, char *text, size_t len)
@@ -137,10 +141,10 @@ static void compare_vmcoreinfo(const struct side *inner, const struct side *oute
 	if (keeper->memory_vi)
 		snprintf(truth, sizeof(truth), "%zu bytes", keeper->memory_vi_len_bytes);
 	f = field_add(r, "vmcoreinfo", a, b, truth,
-		      outer->vmcoreinfo_borrowed ? "the outer dump is read by the inner one's" :
-		      inner->vmcoreinfo_borrowed ? "the inner dump is read by the outer one's" :
-		      truth[0]			 ? "the length of the guest's own note in memory" :
-						   "");
+		      outer->vmcoreinfo_borrowed   ? "the outer dump is read by the inner one's"
+		      : inner->vmcoreinfo_borrowed ? "the inner dump is read by the outer one's"
+		      : truth[0]		   ? "the length of the guest's own note in memory"
+						   : "");
 	/* Equal in length is not equal. */
 	if (f->state == FIELD_SAME && !same_vmcoreinfo(inner->pm, outer->pm)) {
 		f->state = FIELD_DIFFERS;
@@ -169,7 +173,8 @@ static void compare_memory_texts(const struct side *inner, const struct side *ou
 	char a[2 * SIDE_BOOT_ID_BYTES + 1], b[2 * SIDE_BOOT_ID_BYTES + 1];
 
 	field_add(r, "banner", inner->banner, outer->banner, NULL, "linux_banner in memory");
-	field_add(r, "boot_id", hex_id(inner, a, sizeof(a)), hex_id(outer, b, sizeof(b)), NULL, "sysctl_bootid in memory");
+	field_add(r, "boot_id", hex_id(inner, a, sizeof(a)), hex_id(outer, b, sizeof(b)), NULL,
+		  "sysctl_bootid in memory");
 }
 
 static const char *number(char text[24], bool known, uint64_t n)
@@ -189,8 +194,8 @@ static void compare_max_mapnr(const struct side *inner, const struct side *outer
 
 	field_add(r, "max_mapnr", number(x, a, a ? a->header.max_mapnr : 0), number(y, b, b ? b->header.max_mapnr : 0),
 		  number(truth, ram_end, div_round_up(ram_end, inner->pm->page_size)),
-		  ram_end ? "System RAM ends there; a hypervisor counts flash and video memory too" :
-			    "a hypervisor counts flash and video memory too");
+		  ram_end ? "System RAM ends there; a hypervisor counts flash and video memory too"
+			  : "a hypervisor counts flash and video memory too");
 }
 
 static void compare_kdump(const struct side *inner, const struct side *outer, struct compare_report *r)

@@ -11,7 +11,8 @@ void headers_describe(const struct side *inner, const struct side *outer, struct
 /** Do the two dumps show the same boot of the same kernel? False: @why says what differs. */
 bool headers_same_boot(const struct side *inner, const struct side *outer, char *why, size_t why_len);
 
-/** Fill the header table of @report: what each dump says of itself, and which of them is right. Kernels may be missing. */
+/** Fill the header table of @report: what each dump says of itself, and which of them is right. Kernels may be missing.
+ */
 void headers_compare(const struct side *inner, const struct side *outer, struct compare_report *report);
 
 #endif

@@ -6,7 +6,8 @@
 
 #include "compare/picture.h"
 
-/* Parts of the HTML report. All text of a dump goes through text_html(); the script's data is numbers and names of ours. */
+/* Parts of the HTML report. All text of a dump goes through text_html(); the script's data is numbers and names of
+ * ours. */
 
 /** The style sheet and the script, as they stand in report.css and report.js. */
 extern const char html_style[], html_style_end[];

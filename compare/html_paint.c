@@ -9,9 +9,9 @@
 #define EQUAL_COLOUR "#5f9e7e"
 
 static const char *const class_colours[PICTURE_CLASSES] = {
-	[AUDIT_FREE] = "#e2e7ec",    [AUDIT_CACHE] = "#b5d3ea",	   [AUDIT_CACHE_PRIVATE] = "#86b3d8", [AUDIT_USER] = "#ecd8a2",
-	[AUDIT_OFFLINE] = "#cdc3e0", [AUDIT_HWPOISON] = "#a287b6", [AUDIT_ZERO] = "#f0e9d8",	      [AUDIT_LOST] = "#4f7396",
-	[AUDIT_COUNT] = "#d8cfc4",
+	[AUDIT_FREE] = "#e2e7ec", [AUDIT_CACHE] = "#b5d3ea",   [AUDIT_CACHE_PRIVATE] = "#86b3d8",
+	[AUDIT_USER] = "#ecd8a2", [AUDIT_OFFLINE] = "#cdc3e0", [AUDIT_HWPOISON] = "#a287b6",
+	[AUDIT_ZERO] = "#f0e9d8", [AUDIT_LOST] = "#4f7396",    [AUDIT_COUNT] = "#d8cfc4",
 };
 
 static const char *const outer_colours[CAUSE_COUNT] = {
@@ -59,7 +59,7 @@ const char *html_class_label(unsigned class)
 		return "kernel";
 	if (class == AUDIT_COUNT)
 		return "no struct page";
-	return audit_class_label((enum audit_class)class);
+	return audit_class_label((enum audit_class) class);
 }
 
 const char *html_class_colour(unsigned class)

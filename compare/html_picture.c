@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The picture as SVG, one path a colour: it is there without any script, and in print. The script adds what is under the
- * pointer, and the second way to colour the cells.
+ * The picture as SVG, one path a colour: it is there without any script, and in print. The script adds what is under
+ * the pointer, and the second way to colour the cells.
  */
 #include <inttypes.h>
 
@@ -112,7 +112,8 @@ static size_t count_alarms(const struct picture *p)
 	return nr;
 }
 
-/* One page among thousands must not be overlooked: a frame around its cell, unless there are many, and a sign at its row. */
+/* One page among thousands must not be overlooked: a frame around its cell, unless there are many, and a sign at its
+ * row. */
 static void draw_alarms(const struct picture *p, const struct box *boxes, FILE *to)
 {
 	unsigned out = count_alarms(p) > MANY_ALARMS ? 0 : 1;
@@ -128,8 +129,8 @@ static void draw_alarms(const struct picture *p, const struct box *boxes, FILE *
 			if (s == PICTURE_STATES || !picture_state_is_alarm(s))
 				continue;
 			corner(p, &boxes[k], i, &x, &y);
-			fprintf(to, "<rect x=\"%u\" y=\"%u\" width=\"%u\" height=\"%u\" fill=\"%s\"/>\n", x - out, y - out,
-				CELL + 2 * out, CELL + 2 * out, html_state_colour(s));
+			fprintf(to, "<rect x=\"%u\" y=\"%u\" width=\"%u\" height=\"%u\" fill=\"%s\"/>\n", x - out,
+				y - out, CELL + 2 * out, CELL + 2 * out, html_state_colour(s));
 			if (y != marked)
 				draw_sign(y, s, to);
 			marked = y;
@@ -162,8 +163,8 @@ static void draw_hole(const struct picture *p, const struct box *above, const st
 	fprintf(to,
 		"<g class=\"hole\"><rect x=\"%u\" y=\"%u\" width=\"%u\" height=\"%u\" fill=\"url(#hatch)\"/>"
 		"<text x=\"%u\" y=\"%u\">%s in neither dump</text></g>\n",
-		LEFT, y + 3, PICTURE_COLUMNS * CELL, HOLE_HEIGHT - 6, LEFT + PICTURE_COLUMNS * CELL / 2, y + HOLE_HEIGHT / 2 + 4,
-		units_bytes(pages * p->page_size, size, sizeof(size)));
+		LEFT, y + 3, PICTURE_COLUMNS * CELL, HOLE_HEIGHT - 6, LEFT + PICTURE_COLUMNS * CELL / 2,
+		y + HOLE_HEIGHT / 2 + 4, units_bytes(pages * p->page_size, size, sizeof(size)));
 }
 
 static void draw(const struct picture *p, FILE *to)
@@ -173,9 +174,11 @@ static void draw(const struct picture *p, FILE *to)
 
 	fprintf(to,
 		"<svg id=\"map\" viewBox=\"0 0 %u %u\" role=\"img\" aria-label=\"physical memory by verdict\">\n"
-		"<defs><pattern id=\"grid\" width=\"%u\" height=\"%u\" patternUnits=\"userSpaceOnUse\" x=\"%u\" y=\"0\">"
+		"<defs><pattern id=\"grid\" width=\"%u\" height=\"%u\" patternUnits=\"userSpaceOnUse\" x=\"%u\" "
+		"y=\"0\">"
 		"<path d=\"M0 0v%uM0 0h%u\" stroke=\"#fff\" stroke-width=\"1\" fill=\"none\"/></pattern>"
-		"<pattern id=\"hatch\" width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\">"
+		"<pattern id=\"hatch\" width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\" "
+		"patternTransform=\"rotate(45)\">"
 		"<path d=\"M0 0v6\" stroke=\"#d4d9de\" stroke-width=\"2\"/></pattern></defs>\n"
 		"<g id=\"byverdict\">\n",
 		WIDTH, height, CELL, CELL, LEFT, CELL, CELL);
@@ -184,9 +187,11 @@ static void draw(const struct picture *p, FILE *to)
 			draw_state(p, boxes, s, to);
 	fputs("</g>\n<g id=\"byclass\" hidden=\"hidden\"></g>\n", to);
 	for (size_t i = 0; i < p->nr_regions; i++) {
-		fprintf(to, "<svg x=\"0\" y=\"%u\" width=\"%u\" height=\"%u\"><rect x=\"%u\" width=\"%u\" height=\"%u\" "
+		fprintf(to,
+			"<svg x=\"0\" y=\"%u\" width=\"%u\" height=\"%u\"><rect x=\"%u\" width=\"%u\" height=\"%u\" "
 			"fill=\"url(#grid)\"/></svg>\n",
-			boxes[i].y, WIDTH, boxes[i].nr_rows * CELL, LEFT, PICTURE_COLUMNS * CELL, boxes[i].nr_rows * CELL);
+			boxes[i].y, WIDTH, boxes[i].nr_rows * CELL, LEFT, PICTURE_COLUMNS * CELL,
+			boxes[i].nr_rows * CELL);
 		draw_addresses(p, &boxes[i], to);
 		if (i)
 			draw_hole(p, &boxes[i - 1], &boxes[i], to);
@@ -195,7 +200,8 @@ static void draw(const struct picture *p, FILE *to)
 	fputs("<rect id=\"cursor\" width=\"8\" height=\"8\" hidden=\"hidden\"/>\n</svg>\n", to);
 }
 
-static void legend_entry(const char *list, unsigned key, const char *colour, const char *label, uint64_t pages, FILE *to)
+static void legend_entry(const char *list, unsigned key, const char *colour, const char *label, uint64_t pages,
+			 FILE *to)
 {
 	char n[32];
 
@@ -212,7 +218,8 @@ static void write_legend(const struct picture *p, FILE *to)
 	for (int alarm = 1; alarm >= 0; alarm--)
 		for (unsigned s = 0; s < PICTURE_STATES; s++)
 			if (p->states[s] && picture_state_is_alarm(s) == alarm)
-				legend_entry("s", s, html_state_colour(s), html_state_label(s, label), p->states[s], to);
+				legend_entry("s", s, html_state_colour(s), html_state_label(s, label), p->states[s],
+					     to);
 	fputs("</ul>\n<ul class=\"legend\" id=\"classes\" hidden=\"hidden\">\n", to);
 	for (unsigned c = 0; c < PICTURE_CLASSES; c++)
 		if (p->classes[c])
@@ -276,8 +283,8 @@ static void write_regions(const struct picture *p, FILE *to)
 	for (size_t i = 0; i < p->nr_regions; i++) {
 		const struct picture_region *r = &p->regions[i];
 
-		fprintf(to, "%s[%u,%" PRIu64 ",%" PRIu64 ",%zu,%zu]", i ? "," : "", boxes[i].y, r->start_pfn, r->end_pfn,
-			r->first_cell, r->nr_cells);
+		fprintf(to, "%s[%u,%" PRIu64 ",%" PRIu64 ",%zu,%zu]", i ? "," : "", boxes[i].y, r->start_pfn,
+			r->end_pfn, r->first_cell, r->nr_cells);
 	}
 	putc(']', to);
 }
@@ -314,9 +321,12 @@ void html_picture(const struct compare_report *report, FILE *to)
 
 	fprintf(to,
 		"<section>\n<h2>Physical memory</h2>\n"
-		"<p class=\"note\">One cell is %s %s (%s), one row %s. A cell shows what most of its pages are; where a single page "
-		"is lost or unexplained, it shows that. <span class=\"scripted\" hidden=\"hidden\">Point at a cell to see what it "
-		"holds; click to keep it. <label>Colour by <select id=\"view\"><option value=\"verdict\">verdict</option>"
+		"<p class=\"note\">One cell is %s %s (%s), one row %s. A cell shows what most of its pages are; where "
+		"a single page "
+		"is lost or unexplained, it shows that. <span class=\"scripted\" hidden=\"hidden\">Point at a cell to "
+		"see what it "
+		"holds; click to keep it. <label>Colour by <select id=\"view\"><option "
+		"value=\"verdict\">verdict</option>"
 		"<option value=\"class\">class of page</option></select></label></span></p>\n",
 		text_grouped(p->cell_pages, n), p->cell_pages == 1 ? "page" : "pages",
 		units_bytes(p->cell_pages * p->page_size, cell, sizeof(cell)),

@@ -6,11 +6,16 @@
 #include <string.h>
 
 #include "compare/tally.h"
+#include "formats/elf/elf_physmem.h"
 #include "kernel/classify.h"
 
 #define BATCH_PAGES 256u
 /* No architecture has wider physical addresses; what lies beyond would overflow byte arithmetic on pages. */
 #define PHYS_END (UINT64_C(1) << 52)
+/* A file can claim more memory than it has bytes, and each page of it takes a look. No guest comes near this, ... */
+#define CLAIM_MAX_BYTES (64 * 1024 * GIB)
+/* ... and of a core that was cut off by this much nothing is left to compare; trying to read it takes longer. */
+#define TRUNCATED_MAX_BYTES (1024 * GIB)
 
 struct pass {
 	struct pages_job *job;
@@ -30,21 +35,28 @@ static bool has_data(enum page_state s)
 	return s == PAGE_WHOLE || s == PAGE_PARTIAL;
 }
 
-/* Does RAM of the dump @pm touch page @pfn, whether or not the dump holds its bytes? */
-static bool exists_in(const struct physmem *pm, uint64_t pfn)
+/* The first byte of RAM at or after @paddr that was in the source of @pm, held or not; UINT64_MAX: none. */
+static uint64_t next_ram(const struct physmem *pm, uint64_t paddr)
 {
-	uint64_t start = pfn * pm->page_size, end = start + pm->page_size;
 	size_t lo = 0, hi = pm->nr_ranges;
 
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
-		if (pm->ranges[mid].end <= start)
+		if (pm->ranges[mid].end <= paddr)
 			lo = mid + 1;
 		else
 			hi = mid;
 	}
-	return lo < pm->nr_ranges && pm->ranges[lo].start < end;
+	return lo < pm->nr_ranges ? max_u64(paddr, pm->ranges[lo].start) : UINT64_MAX;
+}
+
+/* Does RAM of the dump @pm touch page @pfn, whether or not the dump holds its bytes? */
+static bool exists_in(const struct physmem *pm, uint64_t pfn)
+{
+	uint64_t start = pfn * pm->page_size;
+
+	return next_ram(pm, start) < start + pm->page_size;
 }
 
 static void measure(const uint8_t *a, const uint8_t *b, uint64_t from, uint64_t to, struct page_difference *d)
@@ -58,7 +70,8 @@ static void measure(const uint8_t *a, const uint8_t *b, uint64_t from, uint64_t 
 	}
 }
 
-/* Of bytes [@from, @to) of page @pfn only those that both dumps hold. An ELF core knows; a KDUMP says that it has all. */
+/* Of bytes [@from, @to) of page @pfn only those that both dumps hold. An ELF core knows; a KDUMP says that it has all.
+ */
 static void measure_covered(const struct pass *p, uint64_t pfn, size_t i, uint32_t from, uint32_t to,
 			    struct page_difference *d)
 {
@@ -79,8 +92,9 @@ static void measure_covered(const struct pass *p, uint64_t pfn, size_t i, uint32
 }
 
 /*
- * Where nobody tells what of the page is RAM: at the edge of what the dump @pm has, a KDUMP fills the rest of the page up
- * with zeros. So a difference is explained if it lies in those zeros alone, and the page has bytes that agree as well.
+ * Where nobody tells what of the page is RAM: at the edge of what the dump @pm has, a KDUMP fills the rest of the page
+ * up with zeros. So a difference is explained if it lies in those zeros alone, and the page has bytes that agree as
+ * well.
  */
 static bool is_padding(const struct physmem *pm, const uint8_t *page, const struct page_difference *d)
 {
@@ -152,7 +166,8 @@ static void judge_dropped(const struct pass *p, size_t i, struct page_seen *s)
 
 	s->dropped = true;
 	/* In an ELF core the zero pages are left out too, and read as zeros again; a KDUMP always stores them. */
-	if (s->class == AUDIT_LOST && !job->inner_is_kdump && is_zero(p->outer + i * p->page_size, p->page_size))
+	if (s->class == AUDIT_LOST && !job->inner_is_kdump && p->outer_state[i] == PAGE_WHOLE &&
+	    is_zero(p->outer + i * p->page_size, p->page_size))
 		s->class = AUDIT_ZERO;
 	if (s->class == AUDIT_LOST)
 		return;
@@ -190,7 +205,7 @@ static void judge_page(struct pass *p, uint64_t pfn, size_t i)
 		p->report->inner_unreadable++;
 	if (p->outer_state[i] == PAGE_UNREADABLE)
 		p->report->outer_unreadable++;
-	if (!in && !out)
+	if (!in && !out && (p->inner_state[i] != PAGE_ABSENT || !exists_in(p->job->inner, pfn)))
 		return;
 	if (p->job->auditor) {
 		s.class = auditor_class(p->job->auditor, pfn);
@@ -198,6 +213,9 @@ static void judge_page(struct pass *p, uint64_t pfn, size_t i)
 	}
 	if (in && out) {
 		judge_common(p, i, &s, &d);
+	} else if (!in && !out) {
+		s.verdict = PAGE_NEITHER;
+		judge_dropped(p, i, &s);
 	} else {
 		s.verdict = in ? PAGE_INNER_ONLY : PAGE_OUTER_ONLY;
 		judge_one_sided(p, i, &s);
@@ -209,22 +227,33 @@ static void judge_page(struct pass *p, uint64_t pfn, size_t i)
 		p->job->seen(p->job->seen_ctx, &s);
 }
 
+/* Long stretches of a filtered dump hold nothing: then @pages stays as it is. */
+static void read_batch(struct physmem *pm, uint64_t start_pfn, size_t nr, uint8_t *pages, enum page_state *state)
+{
+	struct range run;
+
+	if (physmem_next_data(pm, start_pfn * pm->page_size, (start_pfn + nr) * pm->page_size, &run)) {
+		physmem_read_pages(pm, start_pfn, nr, pages, state);
+		return;
+	}
+	for (size_t i = 0; i < nr; i++)
+		state[i] = PAGE_ABSENT;
+}
+
 static void compare_batch(struct pass *p, uint64_t start_pfn, size_t nr)
 {
-	physmem_read_pages(p->job->inner, start_pfn, nr, p->inner, p->inner_state);
-	physmem_read_pages(p->job->outer, start_pfn, nr, p->outer, p->outer_state);
+	read_batch(p->job->inner, start_pfn, nr, p->inner, p->inner_state);
+	read_batch(p->job->outer, start_pfn, nr, p->outer, p->outer_state);
 	for (size_t i = 0; i < nr; i++)
 		judge_page(p, start_pfn + i, i);
 }
 
-/* The first byte at or after @paddr that either dump holds; UINT64_MAX: none. */
-static uint64_t next_held(const struct pages_job *job, uint64_t paddr)
+/* The first byte at or after @paddr that the outer dump holds, or that the source of the inner one had. */
+static uint64_t next_of_interest(const struct pages_job *job, uint64_t paddr)
 {
+	uint64_t best = next_ram(job->inner, paddr);
 	struct range run;
-	uint64_t best = UINT64_MAX;
 
-	if (physmem_next_data(job->inner, paddr, PHYS_END, &run))
-		best = run.start;
 	if (physmem_next_data(job->outer, paddr, min_u64(best, PHYS_END), &run))
 		best = min_u64(best, run.start);
 	return best;
@@ -232,9 +261,19 @@ static uint64_t next_held(const struct pages_job *job, uint64_t paddr)
 
 static enum status check_size(const struct physmem *pm, const char *which, struct err *err)
 {
+	const struct elf_details *elf = elf_physmem_details(pm);
+
 	if (pm->nr_ranges && pm->ranges[pm->nr_ranges - 1].end > PHYS_END)
-		return err_set(err, ST_BAD_INPUT, "the %s dump claims memory up to 0x%" PRIx64 ", beyond any physical address",
-			       which, pm->ranges[pm->nr_ranges - 1].end);
+		return err_set(err, ST_BAD_INPUT,
+			       "the %s dump claims memory up to 0x%" PRIx64 ", beyond any physical address", which,
+			       pm->ranges[pm->nr_ranges - 1].end);
+	if (physmem_nr_present_pages(pm) > CLAIM_MAX_BYTES / pm->page_size)
+		return err_set(err, ST_BAD_INPUT,
+			       "the %s dump claims %" PRIu64 " pages of memory: no machine has so many", which,
+			       physmem_nr_present_pages(pm));
+	if (elf && elf->truncated_bytes > TRUNCATED_MAX_BYTES)
+		return err_set(err, ST_BAD_INPUT, "the %s dump lacks %" PRIu64 " bytes at its end", which,
+			       elf->truncated_bytes);
 	return ST_OK;
 }
 
@@ -243,7 +282,7 @@ static void run_pass(struct pass *p)
 	struct auditor *auditor = p->job->auditor;
 	uint64_t paddr = 0, audited_end = 0;
 
-	while ((paddr = next_held(p->job, paddr)) != UINT64_MAX) {
+	while ((paddr = next_of_interest(p->job, paddr)) != UINT64_MAX) {
 		uint64_t pfn = paddr / p->page_size;
 		uint64_t end = align_down(pfn, BATCH_PAGES) + BATCH_PAGES;
 

@@ -11,14 +11,15 @@ enum page_verdict {
 	PAGE_DIFFERS,
 	PAGE_INNER_ONLY,
 	PAGE_OUTER_ONLY,
+	PAGE_NEITHER, /**< the source of the inner dump had it, and neither dump holds it */
 };
 
-/** What became of one page that at least one of the dumps holds. */
+/** What became of one page that at least one of the dumps holds, or that the inner one left out. */
 struct page_seen {
 	uint64_t pfn;
 	enum page_verdict verdict;
 	enum cause cause;	/**< unless PAGE_EQUAL, and unless it is lost; CAUSE_NONE: unexplained */
-	bool dropped;		/**< PAGE_OUTER_ONLY, and the source of the inner dump had it */
+	bool dropped;		/**< the source of the inner dump had it, the dump has not */
 	bool unreadable;	/**< one-sided since the other dump should hold it and does not give it */
 	enum audit_class class; /**< what the page is; AUDIT_COUNT: there is no audit */
 	bool described;		/**< a struct page tells the class; false: AUDIT_LOST for want of one */

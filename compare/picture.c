@@ -154,6 +154,7 @@ enum picture_state picture_state_of(const struct page_seen *s)
 	case PAGE_INNER_ONLY:
 		return PICTURE_INNER_ONLY + (unsigned)s->cause;
 	case PAGE_OUTER_ONLY:
+	case PAGE_NEITHER:
 		if (s->dropped && s->cause == CAUSE_EXCLUDED)
 			return PICTURE_LEFT_OUT + (unsigned)s->class;
 		return PICTURE_OUTER_ONLY + (unsigned)s->cause;

@@ -6,8 +6,8 @@
 
 /**
  * Physical memory as a picture: cells of equally many pages each, counted while the pages are compared. Cells never
- * outnumber PICTURE_MAX_CELLS however large the machine; long stretches that exist in neither dump get no cells, and part
- * the picture into regions. The bound is somewhat above a power of two: memory is, too, with what lies beside it.
+ * outnumber PICTURE_MAX_CELLS however large the machine; long stretches that exist in neither dump get no cells, and
+ * part the picture into regions. The bound is somewhat above a power of two: memory is, too, with what lies beside it.
  */
 #define PICTURE_MAX_CELLS 10240u
 #define PICTURE_MAX_REGIONS 32u
@@ -18,10 +18,10 @@
 enum picture_state {
 	PICTURE_EQUAL,
 	PICTURE_LOST,
-	PICTURE_LEFT_OUT,						    /**< + enum audit_class */
-	PICTURE_OUTER_ONLY = PICTURE_LEFT_OUT + (unsigned)AUDIT_COUNT + 1,  /**< + enum cause */
-	PICTURE_INNER_ONLY = PICTURE_OUTER_ONLY + (unsigned)CAUSE_COUNT,    /**< + enum cause */
-	PICTURE_DIFFERS = PICTURE_INNER_ONLY + (unsigned)CAUSE_COUNT,	    /**< + enum cause */
+	PICTURE_LEFT_OUT,						   /**< + enum audit_class */
+	PICTURE_OUTER_ONLY = PICTURE_LEFT_OUT + (unsigned)AUDIT_COUNT + 1, /**< + enum cause */
+	PICTURE_INNER_ONLY = PICTURE_OUTER_ONLY + (unsigned)CAUSE_COUNT,   /**< + enum cause */
+	PICTURE_DIFFERS = PICTURE_INNER_ONLY + (unsigned)CAUSE_COUNT,	   /**< + enum cause */
 	PICTURE_STATES = PICTURE_DIFFERS + (unsigned)CAUSE_COUNT,
 };
 
@@ -34,7 +34,8 @@ struct picture_cell {
 
 struct picture_region {
 	uint64_t start_pfn, end_pfn; /**< present in either dump, holes below the split size included */
-	size_t first_cell, nr_cells; /**< cell i is pages [(start_pfn / cell_pages + i) * cell_pages, ...) of the region */
+	size_t first_cell,
+		nr_cells; /**< cell i is pages [(start_pfn / cell_pages + i) * cell_pages, ...) of the region */
 };
 
 struct picture {
@@ -45,11 +46,12 @@ struct picture {
 	struct picture_cell *cells;
 	size_t nr_cells;
 	uint64_t states[PICTURE_STATES], classes[PICTURE_CLASSES]; /**< pages in all */
-	size_t current; /**< the region of the last page */
+	size_t current;						   /**< the region of the last page */
 };
 
 /** Divide the memory of two dumps into cells, all empty. */
-enum status picture_new(const struct physmem *a, const struct physmem *b, struct picture **p, struct err *err) __must_check;
+enum status picture_new(const struct physmem *a, const struct physmem *b, struct picture **p,
+			struct err *err) __must_check;
 void picture_free(struct picture *p);
 
 /** A page_seen_fn: @ctx is the struct picture. */

@@ -83,7 +83,8 @@ static const char *what_outer_does(const struct side *outer, const struct cpu *c
 {
 	uint64_t paddr, len;
 
-	if (cpu->has_cr3 && outer->has_iomem && iomem_is_inside(&outer->iomem, cpu->cr3 & CR3_ADDR_BITS, "Crash kernel"))
+	if (cpu->has_cr3 && outer->has_iomem &&
+	    iomem_is_inside(&outer->iomem, cpu->cr3 & CR3_ADDR_BITS, "Crash kernel"))
 		return "outer: it runs the capture kernel by then (CR3 lies in its reservation)";
 	if (!outer->km)
 		return "outer: when the hypervisor stopped it";
@@ -95,8 +96,9 @@ static const char *what_outer_does(const struct side *outer, const struct cpu *c
 
 void registers_compare(const struct side *inner, const struct side *outer, struct compare_report *r)
 {
-	static const char *const names[MAX_CPUS_SHOWN] = { "cpu0", "cpu1", "cpu2",  "cpu3",  "cpu4",  "cpu5",  "cpu6",  "cpu7",
-							   "cpu8", "cpu9", "cpu10", "cpu11", "cpu12", "cpu13", "cpu14", "cpu15" };
+	static const char *const names[MAX_CPUS_SHOWN] = { "cpu0",  "cpu1",  "cpu2",  "cpu3", "cpu4",  "cpu5",
+							   "cpu6",  "cpu7",  "cpu8",  "cpu9", "cpu10", "cpu11",
+							   "cpu12", "cpu13", "cpu14", "cpu15" };
 	struct cpus a = { 0 }, b = { 0 };
 	char x[80], y[80], why[200];
 
@@ -112,7 +114,8 @@ void registers_compare(const struct side *inner, const struct side *outer, struc
 
 		snprintf(why, sizeof(why), "inner: as the guest saved it at the crash; %s",
 			 i < b.nr ? what_outer_does(outer, &b.at[i]) : "outer: no registers");
-		f = field_add(r, names[i], describe_cpu(&a, i, x, sizeof(x)), describe_cpu(&b, i, y, sizeof(y)), NULL, why);
+		f = field_add(r, names[i], describe_cpu(&a, i, x, sizeof(x)), describe_cpu(&b, i, y, sizeof(y)), NULL,
+			      why);
 		if (f->state == FIELD_DIFFERS)
 			f->right = "inner";
 	}

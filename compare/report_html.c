@@ -17,9 +17,11 @@ static void write_head(const struct compare_report *r, FILE *to)
 {
 	fprintf(to,
 		"<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-		"<meta name=\"viewport\" content=\"width=device-width\">\n<meta name=\"color-scheme\" content=\"light\">\n"
+		"<meta name=\"viewport\" content=\"width=device-width\">\n<meta name=\"color-scheme\" "
+		"content=\"light\">\n"
 		"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
-		"script-src 'unsafe-inline'\">\n<meta name=\"generator\" content=\"innercore %s\">\n<title>innercore compare: %s</title>\n"
+		"script-src 'unsafe-inline'\">\n<meta name=\"generator\" content=\"innercore %s\">\n<title>innercore "
+		"compare: %s</title>\n"
 		"<style>\n%.*s</style>\n</head>\n<body>\n<main>\n",
 		INNERCORE_VERSION, summary_verdict(r), (int)(html_style_end - html_style), html_style);
 }
@@ -28,8 +30,8 @@ static void write_verdict(const struct compare_report *r, FILE *to)
 {
 	char sentence[640];
 
-	fprintf(to, "<header class=\"%s\">\n<div class=\"tool\">innercore compare %s</div>\n<h1>%s</h1>\n<p>", header_class(r),
-		INNERCORE_VERSION, summary_verdict(r));
+	fprintf(to, "<header class=\"%s\">\n<div class=\"tool\">innercore compare %s</div>\n<h1>%s</h1>\n<p>",
+		header_class(r), INNERCORE_VERSION, summary_verdict(r));
 	text_html(to, summary_sentence(r, sentence, sizeof(sentence)));
 	fputs("</p>\n</header>\n", to);
 }
@@ -69,7 +71,8 @@ static void write_figure(uint64_t pages, const char *label, bool bad, FILE *to)
 {
 	char n[32];
 
-	fprintf(to, "<div%s><b>%s</b><span>%s</span></div>\n", bad ? " class=\"bad\"" : "", text_grouped(pages, n), label);
+	fprintf(to, "<div%s><b>%s</b><span>%s</span></div>\n", bad ? " class=\"bad\"" : "", text_grouped(pages, n),
+		label);
 }
 
 static void write_figures(const struct compare_report *r, FILE *to)
@@ -83,7 +86,7 @@ static void write_figures(const struct compare_report *r, FILE *to)
 	if (r->differ_explained)
 		write_figure(r->differ_explained, "differ, explained", false, to);
 	write_figure(r->dropped, unaudited ? "left out, not audited" : "left out by the filter", unaudited, to);
-	write_figure(r->outer_only - r->dropped, "otherwise only in outer", false, to);
+	write_figure(summary_outer_only(r), "otherwise only in outer", false, to);
 	if (r->inner_only)
 		write_figure(r->inner_only, "only in inner", false, to);
 	fputs("</div>\n", to);
@@ -110,7 +113,8 @@ static void write_audit(const struct compare_report *r, FILE *to)
 	struct summary_item items[SUMMARY_MAX_ITEMS];
 	size_t nr;
 
-	fputs("<section>\n<h2>Filter audit</h2>\n<p class=\"note\">What the pages are that the inner dump left out, by the memory "
+	fputs("<section>\n<h2>Filter audit</h2>\n<p class=\"note\">What the pages are that the inner dump left out, by "
+	      "the memory "
 	      "map that the outer dump holds. Kernel pages may never be left out.</p>\n",
 	      to);
 	if (!r->audited) {
@@ -178,9 +182,11 @@ static void write_differences(const struct difference_list *list, uint32_t page_
 		fprintf(to, "<tr%s><td class=\"m\">", d->cause == CAUSE_NONE ? " class=\"bad\"" : "");
 		write_pfn(d->pfn, to);
 		fprintf(to,
-			"</td><td class=\"m\">0x%" PRIx64 "</td><td class=\"n\">%u</td><td class=\"m\">0x%x to 0x%x</td><td>%s</td>"
+			"</td><td class=\"m\">0x%" PRIx64
+			"</td><td class=\"n\">%u</td><td class=\"m\">0x%x to 0x%x</td><td>%s</td>"
 			"<td>%s</td></tr>\n",
-			d->pfn * page_size, d->nr_bytes, d->first_off, d->last_off, zero_side(d), cause_label(d->cause));
+			d->pfn * page_size, d->nr_bytes, d->first_off, d->last_off, zero_side(d),
+			cause_label(d->cause));
 	}
 }
 
@@ -192,14 +198,18 @@ static void write_findings(const struct compare_report *r, FILE *to)
 
 	if (!r->lost.nr_pages && !r->unexplained.nr_pages && !differ)
 		return;
-	fputs("<section>\n<h2>Pages to look at</h2>\n<p class=\"note\">Page frame numbers, first to last. A click shows the place in "
+	fputs("<section>\n<h2>Pages to look at</h2>\n<p class=\"note\">Page frame numbers, first to last. A click "
+	      "shows the place in "
 	      "the picture.</p>\n",
 	      to);
 	write_ranges("Lost", &r->lost, r->lost_kinds, to);
 	write_ranges("Unexplained", &r->unexplained, NULL, to);
 	if (differ) {
-		fprintf(to, "<h3>Bytes that differ: %s %s</h3>\n<table class=\"differences\">\n<tr><th>PFN</th><th>physical address</th>"
-			"<th class=\"n\">bytes</th><th>first to last offset</th><th>all zero in</th><th>cause</th></tr>\n",
+		fprintf(to,
+			"<h3>Bytes that differ: %s %s</h3>\n<table "
+			"class=\"differences\">\n<tr><th>PFN</th><th>physical address</th>"
+			"<th class=\"n\">bytes</th><th>first to last offset</th><th>all zero "
+			"in</th><th>cause</th></tr>\n",
 			text_grouped(differ, n), differ == 1 ? "page" : "pages");
 		write_differences(&r->differ_unexplained_at, r->page_size, to);
 		write_differences(&r->differ_explained_at, r->page_size, to);
@@ -214,13 +224,16 @@ static void write_causes(const struct compare_report *r, FILE *to)
 {
 	struct summary_item items[SUMMARY_MAX_ITEMS];
 
-	fputs("<section>\n<h2>Causes</h2>\n<p class=\"note\">Why pages differ, or are in one dump only. The causes come from the "
+	fputs("<section>\n<h2>Causes</h2>\n<p class=\"note\">Why pages differ, or are in one dump only. The causes "
+	      "come from the "
 	      "guest's own resource tree.</p>\n",
 	      to);
 	write_items("Pages by cause", items, summary_causes(r, items), "Every page is in both dumps, and equal.", to);
 	if (r->inner_unreadable || r->outer_unreadable)
-		fprintf(to, "<p class=\"note\">Pages that a dump should hold and cannot give: inner %" PRIu64 ", outer %" PRIu64
-			".</p>\n", r->inner_unreadable, r->outer_unreadable);
+		fprintf(to,
+			"<p class=\"note\">Pages that a dump should hold and cannot give: inner %" PRIu64
+			", outer %" PRIu64 ".</p>\n",
+			r->inner_unreadable, r->outer_unreadable);
 	fputs("</section>\n", to);
 }
 
@@ -239,7 +252,8 @@ static void write_headers(const struct compare_report *r, FILE *to)
 {
 	if (!r->nr_fields)
 		return;
-	fputs("<section>\n<h2>Headers</h2>\n<table class=\"fields\">\n<tr><th>field</th><th>inner</th><th>outer</th><th></th><th>right</th>"
+	fputs("<section>\n<h2>Headers</h2>\n<table "
+	      "class=\"fields\">\n<tr><th>field</th><th>inner</th><th>outer</th><th></th><th>right</th>"
 	      "<th>evidence</th></tr>\n",
 	      to);
 	for (size_t i = 0; i < r->nr_fields; i++) {
@@ -249,7 +263,8 @@ static void write_headers(const struct compare_report *r, FILE *to)
 		fprintf(to, "<tr%s><td>%s</td>", summary_is_wrong(f) ? " class=\"off\"" : "", f->field);
 		write_value(f->inner, to);
 		write_value(f->outer, to);
-		fprintf(to, "<td class=\"state %s\">%s</td><td class=\"right\">%s</td><td class=\"why\">", state, state, f->right);
+		fprintf(to, "<td class=\"state %s\">%s</td><td class=\"right\">%s</td><td class=\"why\">", state, state,
+			f->right);
 		text_html(to, f->why);
 		fputs("</td></tr>\n", to);
 	}
@@ -259,7 +274,8 @@ static void write_headers(const struct compare_report *r, FILE *to)
 static void write_foot(const struct compare_report *r, FILE *to)
 {
 	fprintf(to,
-		"<footer>The inner dump was taken within the guest, the outer one by its hypervisor, of the same frozen memory. "
+		"<footer>The inner dump was taken within the guest, the outer one by its hypervisor, of the same "
+		"frozen memory. "
 		"Written by innercore %s; compared in %.1f s. This page needs nothing but itself.</footer>\n</main>\n",
 		INNERCORE_VERSION, r->seconds);
 	if (r->picture)

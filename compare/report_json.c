@@ -34,11 +34,12 @@ static json_t *pages_json(const struct compare_report *r)
 	for (int c = CAUSE_NONE + 1; c < CAUSE_COUNT; c++)
 		if (r->causes[c])
 			json_object_set_new(causes, cause_name((enum cause)c), count(r->causes[c]));
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "common", count(r->common), "equal",
-			 count(r->equal), "differ_explained", count(r->differ_explained), "differ_unexplained",
-			 count(r->differ_unexplained), "inner_only", count(r->inner_only), "outer_only", count(r->outer_only),
-			 "only_unexplained", count(r->only_unexplained), "inner_unreadable", count(r->inner_unreadable),
-			 "outer_unreadable", count(r->outer_unreadable), "causes", causes, "unexplained_ranges",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "common", count(r->common),
+			 "equal", count(r->equal), "differ_explained", count(r->differ_explained), "differ_unexplained",
+			 count(r->differ_unexplained), "inner_only", count(r->inner_only), "outer_only",
+			 count(r->outer_only), "only_unexplained", count(r->only_unexplained), "neither",
+			 count(r->neither), "inner_unreadable", count(r->inner_unreadable), "outer_unreadable",
+			 count(r->outer_unreadable), "causes", causes, "unexplained_ranges",
 			 ranges_json(&r->unexplained));
 }
 
@@ -80,10 +81,11 @@ static json_t *headers_json(const struct compare_report *r)
 	for (size_t i = 0; i < r->nr_fields; i++) {
 		const struct field_report *f = &r->fields[i];
 
-		json_array_append_new(a, json_pack("{s:s, s:o, s:o, s:s, s:s, s:o}", "field", f->field, "inner",
-						   f->inner[0] ? text(f->inner) : json_null(), "outer",
-						   f->outer[0] ? text(f->outer) : json_null(), "state",
-						   summary_field_state(f->state), "right", f->right, "why", text(f->why)));
+		json_array_append_new(a,
+				      json_pack("{s:s, s:o, s:o, s:s, s:s, s:o}", "field", f->field, "inner",
+						f->inner[0] ? text(f->inner) : json_null(), "outer",
+						f->outer[0] ? text(f->outer) : json_null(), "state",
+						summary_field_state(f->state), "right", f->right, "why", text(f->why)));
 	}
 	return a;
 }
@@ -124,7 +126,7 @@ json_t *compare_report_json(const struct compare_report *r)
 	};
 
 	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f}", "verdict", verdicts[r->verdict], "why",
-			 text(r->why_incomparable), "inner", side_json(&r->inner), "outer", side_json(&r->outer), "pages",
-			 pages_json(r), "audit", audit_json(r), "headers", headers_json(r), "differences", differences_json(r),
-			 "seconds", r->seconds);
+			 text(r->why_incomparable), "inner", side_json(&r->inner), "outer", side_json(&r->outer),
+			 "pages", pages_json(r), "audit", audit_json(r), "headers", headers_json(r), "differences",
+			 differences_json(r), "seconds", r->seconds);
 }

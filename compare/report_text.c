@@ -15,7 +15,8 @@ static void print_side(const char *name, const struct side_report *side, FILE *t
 {
 	char path[512], text[160];
 
-	fprintf(to, "  %-8s%s: %s\n", name, text_safe(side->path, path, sizeof(path)), summary_side(side, text, sizeof(text)));
+	fprintf(to, "  %-8s%s: %s\n", name, text_safe(side->path, path, sizeof(path)),
+		summary_side(side, text, sizeof(text)));
 }
 
 static void print_dumps(const struct compare_report *r, FILE *to)
@@ -47,8 +48,8 @@ static void print_items(const struct summary_item *items, size_t nr, FILE *to)
 
 	for (size_t i = 0; i < nr; i++) {
 		char n[32], item[128];
-		size_t len = (size_t)snprintf(item, sizeof(item), "%s %s%s", items[i].label, text_grouped(items[i].pages, n),
-					      i + 1 < nr ? "," : "");
+		size_t len = (size_t)snprintf(item, sizeof(item), "%s %s%s", items[i].label,
+					      text_grouped(items[i].pages, n), i + 1 < nr ? "," : "");
 
 		if (i && used + 1 + len > LINE_WIDTH) {
 			fprintf(to, "\n%*s", COUNT_WIDTH, "");
@@ -85,7 +86,7 @@ static void print_causes(const struct compare_report *r, FILE *to)
 	for (size_t i = 0; i < nr; i++)
 		if (strcmp(items[i].label, cause_label(CAUSE_EXCLUDED)) != 0 && !items[i].bad)
 			items[kept++] = items[i];
-	print_count("only in outer", r->outer_only - r->dropped, to);
+	print_count("only in outer", summary_outer_only(r), to);
 	print_items(items, kept, to);
 }
 
@@ -159,8 +160,9 @@ static void print_ranges(const char *title, const struct range_list *list, const
 
 static void print_difference(const struct page_difference *d, FILE *to)
 {
-	fprintf(to, "  0x%-10" PRIx64 " %5u %s, offsets 0x%x to 0x%x%s%s", d->pfn, d->nr_bytes, d->nr_bytes == 1 ? "byte" : "bytes",
-		d->first_off, d->last_off, d->inner_zero ? ", all zero in inner" : "", d->outer_zero ? ", all zero in outer" : "");
+	fprintf(to, "  0x%-10" PRIx64 " %5u %s, offsets 0x%x to 0x%x%s%s", d->pfn, d->nr_bytes,
+		d->nr_bytes == 1 ? "byte" : "bytes", d->first_off, d->last_off,
+		d->inner_zero ? ", all zero in inner" : "", d->outer_zero ? ", all zero in outer" : "");
 	if (d->cause != CAUSE_NONE)
 		fprintf(to, ": %s", cause_label(d->cause));
 	putc('\n', to);
@@ -198,9 +200,11 @@ static void print_notes(const struct compare_report *r, FILE *to)
 		print_items(items, nr, to);
 	}
 	if (r->inner_unreadable)
-		fprintf(to, "\nThe inner dump cannot give %s pages that it should hold.\n", text_grouped(r->inner_unreadable, n));
+		fprintf(to, "\nThe inner dump cannot give %s pages that it should hold.\n",
+			text_grouped(r->inner_unreadable, n));
 	if (r->outer_unreadable)
-		fprintf(to, "\nThe outer dump cannot give %s pages that it should hold.\n", text_grouped(r->outer_unreadable, n));
+		fprintf(to, "\nThe outer dump cannot give %s pages that it should hold.\n",
+			text_grouped(r->outer_unreadable, n));
 }
 
 static void print_value(const char *name, const char *value, FILE *to)

@@ -42,7 +42,8 @@ void side_borrow_vmcoreinfo(struct side *s, const struct side *other)
 	s->km = NULL;
 	s->pm->vmcoreinfo = own;
 	s->pm->vmcoreinfo_len_bytes = own_len;
-	err_set(&s->why_no_model, s->why_no_model.status, "%.150s, and the other dump's does not fit its memory: %.250s",
+	err_set(&s->why_no_model, s->why_no_model.status,
+		"%.150s, and the other dump's does not fit its memory: %.250s",
 		own ? "its VMCOREINFO cannot be used" : "it has no VMCOREINFO", err.text);
 }
 
@@ -131,10 +132,8 @@ static void read_symbols(struct side *s)
 {
 	enum { BANNER, NOTE, BOOT_ID, CMA_RANGES, CMA_COUNT };
 	struct kallsyms_symbol sym[] = {
-		[BANNER] = { .name = "linux_banner" },
-		[NOTE] = { .name = "vmcoreinfo_note" },
-		[BOOT_ID] = { .name = "sysctl_bootid" },
-		[CMA_RANGES] = { .name = "crashk_cma_ranges" },
+		[BANNER] = { .name = "linux_banner" },	    [NOTE] = { .name = "vmcoreinfo_note" },
+		[BOOT_ID] = { .name = "sysctl_bootid" },    [CMA_RANGES] = { .name = "crashk_cma_ranges" },
 		[CMA_COUNT] = { .name = "crashk_cma_cnt" },
 	};
 

@@ -21,12 +21,12 @@ struct side {
 	/* What lies in the memory that the dump holds, as side_read_kernel() finds it. */
 	bool has_iomem;
 	struct iomem iomem;
-	char banner[512];		/**< linux_banner, or empty */
-	struct physmem_utsname uts;	/**< init_uts_ns, or empty */
-	struct vmcoreinfo *memory_vi;	/**< the VMCOREINFO note that the guest keeps for its crash, or NULL */
+	char banner[512];	      /**< linux_banner, or empty */
+	struct physmem_utsname uts;   /**< init_uts_ns, or empty */
+	struct vmcoreinfo *memory_vi; /**< the VMCOREINFO note that the guest keeps for its crash, or NULL */
 	size_t memory_vi_len_bytes;
 	bool has_boot_id;
-	uint8_t boot_id[SIDE_BOOT_ID_BYTES]; /**< what /proc/sys/kernel/random/boot_id showed */
+	uint8_t boot_id[SIDE_BOOT_ID_BYTES];  /**< what /proc/sys/kernel/random/boot_id showed */
 	struct range crash_cma[SIDE_MAX_CMA]; /**< physical bytes */
 	size_t nr_crash_cma;
 };

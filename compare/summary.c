@@ -32,7 +32,8 @@ static void describe_trouble(const struct compare_report *r, char *buf, size_t l
 		snprintf(lost_text, sizeof(lost_text), "%s kernel %s lost from the inner dump%s", text_grouped(lost, a),
 			 pages(lost), unexplained ? "; " : "");
 	if (unexplained)
-		snprintf(unexplained_text, sizeof(unexplained_text), "%s %s without any explanation", text_grouped(unexplained, b),
+		snprintf(unexplained_text, sizeof(unexplained_text), "%s %s without any explanation",
+			 text_grouped(unexplained, b),
 			 unexplained == 1 ? "page differs or is missing" : "pages differ or are missing");
 	if (lost || unexplained)
 		snprintf(buf, len, "%s%s.", lost_text, unexplained_text);
@@ -55,8 +56,8 @@ const char *summary_sentence(const struct compare_report *r, char *buf, size_t l
 		break;
 	}
 	if (r->differ_explained)
-		snprintf(buf, len, "%s of %s common %s are equal, the others are explained; nothing is lost.", text_grouped(r->equal, a),
-			 text_grouped(r->common, b), pages(r->common));
+		snprintf(buf, len, "%s of %s common %s are equal, the others are explained; nothing is lost.",
+			 text_grouped(r->equal, a), text_grouped(r->common, b), pages(r->common));
 	else
 		snprintf(buf, len, "All %s common %s are equal, every other page is explained, nothing is lost.",
 			 text_grouped(r->common, a), pages(r->common));

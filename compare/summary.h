@@ -17,6 +17,12 @@ static inline uint64_t summary_unexplained(const struct compare_report *r)
 	return r->differ_unexplained + r->only_unexplained;
 }
 
+/** Pages that only the outer dump holds, and not because a filter took them out of the inner one. */
+static inline uint64_t summary_outer_only(const struct compare_report *r)
+{
+	return r->outer_only - (r->dropped - r->neither);
+}
+
 /** Pages, by cause, audit class or kind of loss: @n of them, the largest first. */
 struct summary_item {
 	const char *label;
@@ -37,7 +43,8 @@ const char *summary_side(const struct side_report *side, char *buf, size_t len);
 /** "slab, page table" for the kinds in @mask, as struct compare_report.lost_kinds has them. Returns @buf. */
 const char *summary_kinds(uint8_t mask, char *buf, size_t len);
 
-/** Does one dump's header say what is not so? CPUs that stand elsewhere by the time of the outer dump are no fault of it. */
+/** Does one dump's header say what is not so? CPUs that stand elsewhere by the time of the outer dump are no fault of
+ * it. */
 bool summary_is_wrong(const struct field_report *f);
 
 const char *summary_field_state(enum field_state s);

@@ -55,8 +55,10 @@ void tally_page(struct compare_report *r, const struct pages_job *job, const str
 	} else {
 		if (s->verdict == PAGE_INNER_ONLY)
 			r->inner_only++;
-		else
+		else if (s->verdict == PAGE_OUTER_ONLY)
 			r->outer_only++;
+		else
+			r->neither++;
 		r->only_unexplained += unexplained;
 	}
 	if (s->dropped)

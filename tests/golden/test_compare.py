@@ -326,6 +326,56 @@ def test_memory_that_nothing_explains(innercore, originals, scratch):
     assert (r.code, r.pages['inner_only'], r.pages['only_unexplained']) == (1, above, above), r
 
 
+def test_filtered_outer_dump(innercore, originals, scratch):
+    """The outer dump's memory map is enough for the audit of pages that neither dump holds."""
+    m = originals['machine']
+    r = pairs.compare(innercore, originals[31], originals[31])
+    gone = len(m.classes) - len(m.kept(31))
+    assert (r.code, r.pages['equal'], r.pages['neither'], r.audit['dropped']) == (0, len(m.kept(31)), gone, gone), r
+    check_audit(r.audit, left_out(m, 31))
+    r = pairs.compare(innercore, originals[0], originals[31])
+    assert (r.code, r.pages['inner_only']) == (0, len(m.kept(0)) - len(m.kept(31))), r
+    both = pairs.copied(originals[31], scratch / 'both')
+    lost = some(m, 'pgtable')
+    pairs.drop_pages(both, {lost, some(m, 'slab', 3, 2)})
+    r = pairs.compare(innercore, both, both)
+    assert (r.code, r.audit['lost_by_kind']) == (1, {'slab': 1, 'page_table': 1}), r
+    assert [lost, lost + 1] in r.audit['lost_ranges']
+
+
+def test_truncated_dumps(innercore, originals, scratch):
+    m = originals['machine']
+    for side in ('inner', 'outer'):
+        paths = {'inner': originals['vmcore'], 'outer': originals['outer']}
+        cut = paths[side] = pairs.copied(paths[side], scratch / side)
+        with open(cut, 'r+b') as f:
+            f.truncate(cut.stat().st_size - 20 * PAGE)
+        r = pairs.compare(innercore, paths['inner'], paths['outer'])
+        gone = r.pages[f'{side}_unreadable']
+        assert r.code == 1 and gone in (20, 21), r
+        assert r.pages['only_unexplained'] == gone and r.pages['equal'] == len(m.classes) - gone
+        assert r.pages['unexplained_ranges'] == [[0x100600 - gone, 0x100600]]
+
+
+@pytest.mark.parametrize('side', ('inner', 'outer'))
+@pytest.mark.parametrize('field, size', ((5, 1 << 50), (6, 1 << 50), (5, 1 << 42)))
+def test_memory_that_no_machine_has(innercore, originals, scratch, side, field, size):
+    """p_filesz and p_memsz are words in a file: each page of them takes time."""
+    paths = {'inner': originals['vmcore'], 'outer': originals['outer']}
+    path = paths[side] = pairs.copied(paths[side], scratch / side)
+    with open(path, 'r+b') as f:
+        head = elfcore.EHDR.unpack(f.read(64))
+        f.seek(head[5] + (head[10] - 1) * 56)
+        phdr = list(elfcore.PHDR.unpack(f.read(56)))
+        phdr[5] = size if field == 5 else phdr[5]
+        phdr[6] = size
+        f.seek(-56, 1)
+        f.write(elfcore.PHDR.pack(*phdr))
+    done = pairs.run(innercore, paths['inner'], paths['outer'], timeout=60)
+    assert done.returncode == 2 and side.encode() in done.stderr
+    assert (b'no machine has' if size > 1 << 46 else b'at its end') in done.stderr
+
+
 # Pairs that cannot be compared.
 
 @pytest.mark.parametrize('key', (b'CRASHTIME=', b'BUILD-ID=', b'OSRELEASE='))
@@ -398,7 +448,7 @@ def test_json_contract(innercore, originals):
     assert {'dropped', 'zero', 'free', 'cache', 'user', 'offline', 'lost', 'lost_by_kind', 'lost_ranges'} <= set(r.audit)
     assert all(set(f) == {'field', 'inner', 'outer', 'state', 'right', 'why'} for f in r.headers)
     assert sum(r.pages['causes'].values()) + r.pages['differ_unexplained'] + r.pages['only_unexplained'] + r.audit['lost'] == \
-        r.pages['outer_only'] + r.pages['inner_only'] + r.pages['differ_explained'] + r.pages['differ_unexplained']
+        sum(r.pages[k] for k in ('outer_only', 'inner_only', 'neither', 'differ_explained', 'differ_unexplained'))
 
 
 def test_text_says_the_worst_first(innercore, originals, scratch):

@@ -3,8 +3,8 @@
 #define TESTS_UNIT_FAKE_DUMP_H
 
 /*
- * A dump whose every byte the test sets: bytes that it holds, bytes that it only claims, bytes that it cannot give. Include
- * after cmocka.h.
+ * A dump whose every byte the test sets: bytes that it holds, bytes that it only claims, bytes that it cannot give.
+ *Include after cmocka.h.
  *
  *	struct fake_dump *d = fake_dump_new(0x200000, 64);	64 pages from there on, all of them zero and nowhere
  *	fake_dump_set(d, 0x200000, 0x203000, FAKE_HELD);
@@ -95,7 +95,9 @@ static inline struct fake_dump *fake_dump_new(uint64_t base, size_t nr_pages)
 	struct fake_dump *d = calloc(1, sizeof(*d));
 
 	assert_non_null(d);
-	d->pm = (struct physmem){ .ops = &fake_dump_ops, .page_size = FAKE_DUMP_PAGE, .order = ORDER_LITTLE, .is_64bit = true };
+	d->pm = (struct physmem){
+		.ops = &fake_dump_ops, .page_size = FAKE_DUMP_PAGE, .order = ORDER_LITTLE, .is_64bit = true
+	};
 	d->base = base;
 	d->len = nr_pages * FAKE_DUMP_PAGE;
 	d->bytes = calloc(1, d->len);

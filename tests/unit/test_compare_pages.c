@@ -302,14 +302,15 @@ static void pages_of_one_side(void **state)
 	assert_int_equal(r->common, NR_PAGES - 8);
 	assert_int_equal(r->outer_only, 4);
 	assert_int_equal(r->inner_only, 3);
-	assert_int_equal(r->dropped, 3);
+	assert_int_equal(r->neither, 1);
+	assert_int_equal(r->dropped, 4);
 	assert_int_equal(r->only_unexplained, 3);
-	assert_int_equal(r->causes[CAUSE_EXCLUDED], 4);
+	assert_int_equal(r->causes[CAUSE_EXCLUDED], 5);
 	assert_int_equal(r->causes[CAUSE_NONE], 3);
 	assert_int_equal(r->unexplained.nr, 2);
 	assert_int_equal(r->unexplained.at[1].start, BASE / PAGE + 6);
 	assert_int_equal(r->unexplained.at[1].end, BASE / PAGE + 8);
-	assert_int_equal(p->nr_seen, NR_PAGES - 1);
+	assert_int_equal(p->nr_seen, NR_PAGES);
 	pair_free(p);
 }
 
@@ -400,9 +401,9 @@ static void memory_beyond_any_address_is_refused(void **state)
 }
 
 /* What a page's verdict must be, from its bytes alone. */
-static void expect(const struct pair *p, uint64_t pfn, bool *in, bool *out, uint32_t *differing)
+static void expect(const struct pair *p, uint64_t pfn, bool *in, bool *out, bool *neither, uint32_t *differing)
 {
-	bool broken_in = false, broken_out = false;
+	bool broken_in = false, broken_out = false, claimed = false;
 
 	*in = *out = false;
 	*differing = 0;
@@ -413,20 +414,28 @@ static void expect(const struct pair *p, uint64_t pfn, bool *in, bool *out, uint
 		*out |= b == FAKE_HELD;
 		broken_in |= a == FAKE_UNREADABLE;
 		broken_out |= b == FAKE_UNREADABLE;
-		*differing += a == FAKE_HELD && b == FAKE_HELD && p->inner->bytes[at - BASE] != p->outer->bytes[at - BASE];
+		claimed |= a == FAKE_ONLY_CLAIMED;
+		*differing +=
+			a == FAKE_HELD && b == FAKE_HELD && p->inner->bytes[at - BASE] != p->outer->bytes[at - BASE];
 	}
 	*in &= !broken_in;
 	*out &= !broken_out;
+	*neither = !*in && !*out && claimed && !broken_in;
 }
 
 static void scatter(struct fake_dump *d, unsigned *seed)
 {
 	for (uint64_t at = BASE; at < BASE + NR_PAGES * PAGE;) {
-		uint64_t len = rand_r(seed) % 2 ? (uint64_t)(1 + rand_r(seed) % 3000) : PAGE * (uint64_t)(1 + rand_r(seed) % 3);
+		uint64_t len = rand_r(seed) % 2 ? (uint64_t)(1 + rand_r(seed) % 3000)
+						: PAGE * (uint64_t)(1 + rand_r(seed) % 3);
 		uint64_t end = min_u64(at + len, BASE + NR_PAGES * PAGE);
 		unsigned dice = (unsigned)rand_r(seed) % 16;
 
-		fake_dump_set(d, at, end, dice < 2 ? FAKE_NOWHERE : dice < 4 ? FAKE_ONLY_CLAIMED : dice < 5 ? FAKE_UNREADABLE : FAKE_HELD);
+		fake_dump_set(d, at, end,
+			      dice < 2	 ? FAKE_NOWHERE
+			      : dice < 4 ? FAKE_ONLY_CLAIMED
+			      : dice < 5 ? FAKE_UNREADABLE
+					 : FAKE_HELD);
 		at = end;
 	}
 	for (int i = 0; i < 6; i++)
@@ -439,16 +448,17 @@ static void random_dumps_against_their_bytes(void **state)
 
 	for (int round = 0; round < 300; round++) {
 		struct pair *p = pair_new();
-		uint64_t common = 0, equal = 0, inner_only = 0, outer_only = 0;
+		uint64_t common = 0, equal = 0, inner_only = 0, outer_only = 0, neither = 0;
 
 		scatter(p->inner, &seed);
 		scatter(p->outer, &seed);
 		run(p);
 		for (uint64_t pfn = BASE / PAGE; pfn < BASE / PAGE + NR_PAGES; pfn++) {
-			bool in, out;
+			bool in, out, gone;
 			uint32_t differing;
 
-			expect(p, pfn, &in, &out, &differing);
+			expect(p, pfn, &in, &out, &gone, &differing);
+			neither += gone;
 			common += in && out;
 			equal += in && out && !differing;
 			inner_only += in && !out;
@@ -460,7 +470,8 @@ static void random_dumps_against_their_bytes(void **state)
 		assert_int_equal(p->report.equal, equal);
 		assert_int_equal(p->report.inner_only, inner_only);
 		assert_int_equal(p->report.outer_only, outer_only);
-		assert_int_equal(p->nr_seen, common + inner_only + outer_only);
+		assert_int_equal(p->report.neither, neither);
+		assert_int_equal(p->nr_seen, common + inner_only + outer_only + neither);
 		pair_free(p);
 	}
 }

@@ -62,7 +62,9 @@ static void check_cells(const struct picture *p)
 static void cells_of_a_small_guest(void **state)
 {
 	const struct range inner[] = { { 0x100000, 0x2ffd0000 } };
-	const struct range outer[] = { { 0, 0xa0000 }, { 0xc0000, 0x30000000 }, { 0xfd000000, 0xfe000000 }, { 0xfffc0000, 0x100000000 } };
+	const struct range outer[] = {
+		{ 0, 0xa0000 }, { 0xc0000, 0x30000000 }, { 0xfd000000, 0xfe000000 }, { 0xfffc0000, 0x100000000 }
+	};
 	struct picture *p = picture_of(inner, 1, outer, 4);
 
 	check_cells(p);
@@ -77,7 +79,9 @@ static void cells_of_a_small_guest(void **state)
 
 static void cells_of_a_large_guest(void **state)
 {
-	const struct range ram[] = { { 0, 0x80000000 }, { 0xfd000000, 0xfe000000 }, { 0x100000000, UINT64_C(0x10080000000) } };
+	const struct range ram[] = { { 0, 0x80000000 },
+				     { 0xfd000000, 0xfe000000 },
+				     { 0x100000000, UINT64_C(0x10080000000) } };
 	struct picture *p = picture_of(ram, 3, ram, 3);
 
 	check_cells(p);
@@ -144,7 +148,10 @@ static void one_bad_page_paints_its_cell(void **state)
 		if (pfn == n + 5)
 			see(p, pfn, PAGE_DIFFERS, CAUSE_NONE);
 		else if (pfn == 3 * n + 1)
-			picture_see(p, &(struct page_seen){ .pfn = pfn, .verdict = PAGE_OUTER_ONLY, .dropped = true, .class = AUDIT_LOST });
+			picture_see(p, &(struct page_seen){ .pfn = pfn,
+							    .verdict = PAGE_OUTER_ONLY,
+							    .dropped = true,
+							    .class = AUDIT_LOST });
 		else if (pfn % n < n / 4)
 			see(p, pfn, PAGE_OUTER_ONLY, CAUSE_LOW_1MIB);
 		else
@@ -156,7 +163,8 @@ static void one_bad_page_paints_its_cell(void **state)
 	assert_int_equal(picture_cell_state(&p->cells[3]), PICTURE_LOST);
 	assert_int_equal(picture_cell_state(&p->cells[4]), PICTURE_STATES);
 	assert_int_equal(p->cells[1].states[PICTURE_DIFFERS], 1);
-	assert_int_equal(p->states[PICTURE_OUTER_ONLY + (unsigned)CAUSE_LOW_1MIB], n - 2); /* two of them are the bad ones */
+	assert_int_equal(p->states[PICTURE_OUTER_ONLY + (unsigned)CAUSE_LOW_1MIB],
+			 n - 2); /* two of them are the bad ones */
 	assert_true(picture_state_is_alarm(PICTURE_LOST));
 	assert_false(picture_state_is_alarm(PICTURE_EQUAL));
 	assert_false(picture_state_is_alarm(PICTURE_OUTER_ONLY + (unsigned)CAUSE_FLASH));
@@ -176,13 +184,23 @@ static void text_cannot_steer_a_terminal(void **state)
 {
 	assert_safe("Linux version 6.1", "Linux version 6.1");
 	assert_safe("a\033[2Jb\nc\td\x7f", "a\\x1b[2Jb\\x0ac\\x09d\\x7f");
-	assert_safe("gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80", "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80");
-	assert_safe("\xc2\x9b" "31m", "\\xc2\\x9b31m");	      /* C1 control: CSI */
-	assert_safe("\xe2\x80\xae" "evil", "\\xe2\\x80\\xae" "evil"); /* right to left override */
+	assert_safe("gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80",
+		    "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80");
+	assert_safe("\xc2\x9b"
+		    "31m",
+		    "\\xc2\\x9b31m"); /* C1 control: CSI */
+	assert_safe("\xe2\x80\xae"
+		    "evil",
+		    "\\xe2\\x80\\xae"
+		    "evil"); /* right to left override */
 	assert_safe("\x9b\xff\xfe", "\\x9b\\xff\\xfe");
 	assert_safe("\xc0\xaf\xe0\x80\xaf", "\\xc0\\xaf\\xe0\\x80\\xaf"); /* overlong */
 	assert_safe("\xed\xa0\x80", "\\xed\\xa0\\x80");			  /* surrogate */
 	assert_safe("\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80");	  /* beyond Unicode */
+	assert_safe("\xef\xbb\xbf"
+		    "bom",
+		    "\\xef\\xbb\\xbf"
+		    "bom");
 	assert_safe("cut\xe2\x82", "cut\\xe2\\x82");
 }
 
@@ -291,20 +309,24 @@ static void json_keeps_its_contract(void **state)
 	assert_non_null(j);
 	assert_string_equal(json_string_value(json_object_get(j, "verdict")), "differs");
 	pages = json_object_get(j, "pages");
-	for (const char *const *k = (const char *const[]){ "common", "equal", "differ_explained", "differ_unexplained", "inner_only",
-							   "outer_only", NULL };
+	for (const char *const *k = (const char *const[]){ "common", "equal", "differ_explained", "differ_unexplained",
+							   "inner_only", "outer_only", NULL };
 	     *k; k++)
 		assert_true(json_is_integer(json_object_get(pages, *k)));
 	assert_int_equal(json_object_size(json_object_get(pages, "causes")), 1);
 	assert_int_equal(json_integer_value(json_object_get(json_object_get(pages, "causes"), "flash")), 1);
 	audit = json_object_get(j, "audit");
-	for (const char *const *k = (const char *const[]){ "dropped", "zero", "free", "cache", "user", "offline", "lost", NULL }; *k; k++)
+	for (const char *const *k =
+		     (const char *const[]){ "dropped", "zero", "free", "cache", "user", "offline", "lost", NULL };
+	     *k; k++)
 		assert_true(json_is_integer(json_object_get(audit, *k)));
 	assert_int_equal(json_integer_value(json_object_get(audit, "cache")), 5);
 	assert_true(json_is_object(json_object_get(audit, "lost_by_kind")));
-	assert_int_equal(json_integer_value(json_array_get(json_array_get(json_object_get(audit, "lost_ranges"), 0), 1)), 7);
+	assert_int_equal(
+		json_integer_value(json_array_get(json_array_get(json_object_get(audit, "lost_ranges"), 0), 1)), 7);
 	field = json_array_get(json_object_get(j, "headers"), 0);
-	for (const char *const *k = (const char *const[]){ "field", "inner", "outer", "state", "right", "why", NULL }; *k; k++)
+	for (const char *const *k = (const char *const[]){ "field", "inner", "outer", "state", "right", "why", NULL };
+	     *k; k++)
 		assert_non_null(json_object_get(field, *k));
 	assert_true(json_is_null(json_object_get(field, "outer")));
 	json_decref(j);
