@@ -18,14 +18,15 @@
 #define PLAIN_LINE_SECONDS 5.0
 #define LIVE_LINE_SECONDS 0.1
 
-static const char usage[] = "Usage: innercore verify [-q] [--json] DUMP\n"
-			    "Hold a dump against every rule of its format and of the programs that read it; decode every page.\n"
-			    "\n"
-			    "  -q, --quiet  no progress\n"
-			    "      --json   the report as one JSON object\n"
-			    "  -h, --help   this text\n"
-			    "\n"
-			    "Exit: 0 no error found; 1 errors; 2 not a dump, or it cannot be read at all.\n";
+static const char usage[] =
+	"Usage: innercore verify [-q] [--json] DUMP\n"
+	"Hold a dump against every rule of its format and of the programs that read it; decode every page.\n"
+	"\n"
+	"  -q, --quiet  no progress\n"
+	"      --json   the report as one JSON object\n"
+	"  -h, --help   this text\n"
+	"\n"
+	"Exit: 0 no error found; 1 errors; 2 not a dump, or it cannot be read at all.\n";
 
 struct config {
 	struct verify_config verify;

@@ -20,14 +20,14 @@ struct check {
 	struct kdump_header hdr; /**< KDUMP: both headers */
 	bool is_flattened;
 	bool has_qemu_notes;
-	struct vmcoreinfo *vi;	 /**< owned by verify_run(); NULL: none, or not understood */
+	struct vmcoreinfo *vi; /**< owned by verify_run(); NULL: none, or not understood */
 };
 
 /** What a stream says of itself, from one pass over its records. */
 struct flat_facts {
 	uint64_t nr_records;
-	uint64_t data_bytes;	   /**< sum of all records */
-	uint64_t trailing_bytes;   /**< behind the end marker */
+	uint64_t data_bytes;	     /**< sum of all records */
+	uint64_t trailing_bytes;     /**< behind the end marker */
 	uint64_t main_header_record; /**< from 1; 0: none has it */
 	bool ended;
 	bool cut_record; /**< the last one is not whole */
@@ -40,8 +40,8 @@ enum status check_flat(struct check *c, struct rsource *inner, const struct flat
 		       struct err *err) __must_check;
 
 /**
- * KDUMP headers; fills c->hdr. *@usable: they make sense, so the rest can be looked at. ST_UNSUPPORTED: no KDUMP, but its
- * ancestor.
+ * KDUMP headers; fills c->hdr. *@usable: they make sense, so the rest can be looked at. ST_UNSUPPORTED: no KDUMP, but
+ * its ancestor.
  */
 enum status check_kdump_headers(struct check *c, bool *usable, struct err *err) __must_check;
 /** Bitmaps: bits that no reader, or not every reader, takes well. c->pm is open. */

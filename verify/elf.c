@@ -20,8 +20,8 @@
 #define READ_BUDGET_MORE GIB
 
 /* A field of a header in both classes: offset, and how many bytes. */
-#define FIELD(e, type, field)                                                                                          \
-	get_field((e)->raw, (e)->is_64bit ? offsetof(Elf64_##type, field) : offsetof(Elf32_##type, field),             \
+#define FIELD(e, type, field)                                                                              \
+	get_field((e)->raw, (e)->is_64bit ? offsetof(Elf64_##type, field) : offsetof(Elf32_##type, field), \
 		  (e)->is_64bit ? sizeof(((Elf64_##type *)0)->field) : sizeof(((Elf32_##type *)0)->field), (e)->order)
 
 /** One raw header. */
@@ -76,11 +76,12 @@ static void check_load(struct check *c, struct load_facts *f, const struct phdr 
 
 	if (p->filesz > p->memsz)
 		findings_add(r, RULE_ELF_FILESZ, place_load(number),
-			     "PT_LOAD has %" PRIu64 " bytes in the file, more than the %" PRIu64 " in memory", p->filesz,
-			     p->memsz);
+			     "PT_LOAD has %" PRIu64 " bytes in the file, more than the %" PRIu64 " in memory",
+			     p->filesz, p->memsz);
 	if (p->filesz && !span_within(p->offset, p->filesz, c->src->size_bytes))
 		findings_add(r, RULE_ELF_LOAD_OUTSIDE, place_load(number),
-			     "PT_LOAD of %" PRIu64 " bytes at offset %" PRIu64 " ends beyond the end of the file at %" PRIu64,
+			     "PT_LOAD of %" PRIu64 " bytes at offset %" PRIu64
+			     " ends beyond the end of the file at %" PRIu64,
 			     p->filesz, p->offset, c->src->size_bytes);
 	f->nr++;
 	f->nr_unaligned += ((p->paddr | p->memsz) & 0xfff) != 0;
@@ -163,11 +164,13 @@ static void report_loads(struct check *c, const struct load_facts *f)
 
 	if (f->nr_unaligned)
 		findings_add(r, RULE_ELF_UNALIGNED, place_none(),
-			     "%" PRIu64 " of %" PRIu64 " PT_LOADs start or end within a page; some readers drop such pages",
+			     "%" PRIu64 " of %" PRIu64
+			     " PT_LOADs start or end within a page; some readers drop such pages",
 			     f->nr_unaligned, f->nr);
 	if (f->nr_filtered)
 		findings_add(r, RULE_ELF_FILTERED, place_none(),
-			     "%s of memory are not in the file (p_memsz > p_filesz): left out, or zero; crash and drgn read zeros",
+			     "%s of memory are not in the file (p_memsz > p_filesz): left out, or zero; crash and drgn "
+			     "read zeros",
 			     units_bytes(f->filtered_bytes, bytes, sizeof(bytes)));
 	if (f->nr && f->nr_without_vaddr == f->nr)
 		findings_add(r, RULE_ELF_NO_VADDR, place_none(),
@@ -191,14 +194,17 @@ enum status check_elf_headers(struct check *c, struct err *err)
 	if (FIELD(&h, Ehdr, e_type) != ET_CORE)
 		return ST_OK; /* the reader will refuse it */
 	if (FIELD(&h, Ehdr, e_ehsize) != size)
-		findings_add(c->report, RULE_ELF_EHSIZE, place_none(), "e_ehsize is %" PRIu64 ", not %zu (QEMU 7.2 and later write 8)",
-			     FIELD(&h, Ehdr, e_ehsize), size);
+		findings_add(c->report, RULE_ELF_EHSIZE, place_none(),
+			     "e_ehsize is %" PRIu64 ", not %zu (QEMU 7.2 and later write 8)", FIELD(&h, Ehdr, e_ehsize),
+			     size);
 	if (FIELD(&h, Ehdr, e_phoff) != size)
 		findings_add(c->report, RULE_ELF_PHOFF, place_none(),
-			     "the program headers are at offset %" PRIu64 ", not at %zu where makedumpfile looks for them",
+			     "the program headers are at offset %" PRIu64
+			     ", not at %zu where makedumpfile looks for them",
 			     FIELD(&h, Ehdr, e_phoff), size);
 	if (FIELD(&h, Ehdr, e_flags) & E_FLAGS_INCOMPLETE)
-		findings_add(c->report, RULE_ELF_INCOMPLETE, place_none(), "marked incomplete: its writer ran out of space");
+		findings_add(c->report, RULE_ELF_INCOMPLETE, place_none(),
+			     "marked incomplete: its writer ran out of space");
 	st = walk_phdrs(c, &h, &facts, err);
 	if (st == ST_OK)
 		report_loads(c, &facts);
@@ -253,6 +259,7 @@ struct reading {
 	struct check *c;
 	uint8_t *buf, *other; /* CHUNK_BYTES each */
 	uint64_t budget;      /* bytes that may still be read */
+	bool exhausted;
 	uint64_t next_pfn;    /* pages below are counted */
 	uint64_t done, total; /* bytes */
 };
@@ -260,10 +267,11 @@ struct reading {
 static bool spend(struct reading *rd, uint64_t bytes)
 {
 	if (rd->budget < bytes) {
-		if (rd->budget)
+		if (!rd->exhausted)
 			findings_add(rd->c->report, RULE_ELF_NOT_ALL_READ, place_none(),
-				     "the PT_LOADs name the same bytes of the file over and over: not all of them were read");
-		rd->budget = 0;
+				     "the PT_LOADs name the same bytes of the file over and over: not all of them were "
+				     "read");
+		rd->exhausted = true;
 		return false;
 	}
 	rd->budget -= bytes;
@@ -288,13 +296,15 @@ static void compare_load(struct reading *rd, const struct elf_load *load, uint64
 		size_t n = (size_t)min_u64(end - start, CHUNK_BYTES), mine, first, at;
 
 		/* What cannot be read is another finding. */
-		if (rsource_read_some(c->src, load->file_off + (start - load->paddr), rd->buf, n, &mine, NULL) != ST_OK ||
+		if (rsource_read_some(c->src, load->file_off + (start - load->paddr), rd->buf, n, &mine, NULL) !=
+			    ST_OK ||
 		    physmem_read_some(c->pm, start, rd->other, n, &first, NULL) != ST_OK)
 			return;
 		at = first_difference(rd->buf, rd->other, min_u64(mine, first));
 		if (at < min_u64(mine, first)) {
 			findings_add(c->report, RULE_ELF_CONFLICT, place_pfn((start + at) / c->pm->page_size),
-				     "PT_LOADs overlap and hold different bytes for the same memory: what a reader sees depends on its order");
+				     "PT_LOADs overlap and hold different bytes for the same memory: what a reader "
+				     "sees depends on its order");
 			return;
 		}
 		if (mine < n)
@@ -331,20 +341,22 @@ static enum status check_overlaps(struct reading *rd, const struct elf_details *
 		const struct elf_load *l = &d->loads[i];
 		uint64_t end = l->paddr + l->file_len;
 
-		for (size_t k = first_overlap(&o, l->paddr); k < o.nr && o.at[k].start < end && rd->budget; k++)
+		for (size_t k = first_overlap(&o, l->paddr); k < o.nr && o.at[k].start < end && !rd->exhausted; k++)
 			compare_load(rd, l, max_u64(l->paddr, o.at[k].start), min_u64(end, o.at[k].end));
 	}
-	if (o.nr && !findings_find(r, RULE_ELF_CONFLICT))
-		findings_add(r, RULE_ELF_OVERLAP, place_none(),
-			     "PT_LOADs overlap in %s of memory and agree about it (the kernel image has two of its own)",
-			     units_bytes(o.bytes, bytes, sizeof(bytes)));
+	if (o.nr && !rd->exhausted && !findings_find(r, RULE_ELF_CONFLICT))
+		findings_add(
+			r, RULE_ELF_OVERLAP, place_none(),
+			"PT_LOADs overlap in %s of memory and agree about it (the kernel image has two of its own)",
+			units_bytes(o.bytes, bytes, sizeof(bytes)));
 	free(o.at);
 	return ST_OK;
 }
 
 static uint64_t count_pages(struct reading *rd, uint64_t start, uint64_t end)
 {
-	uint64_t page = rd->c->pm->page_size, first = max_u64(start / page, rd->next_pfn), behind = div_round_up(end, page);
+	uint64_t page = rd->c->pm->page_size, first = max_u64(start / page, rd->next_pfn),
+		 behind = div_round_up(end, page);
 
 	if (behind <= first)
 		return 0;

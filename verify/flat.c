@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A flattened stream, record by record. The reader below undoes the flattening and hides the records; what makes a stream
- * good or bad for others is there only. Nothing is remembered per record: a hostile stream may have very many.
+ * A flattened stream, record by record. The reader below undoes the flattening and hides the records; what makes a
+ * stream good or bad for others is there only. Nothing is remembered per record: a hostile stream may have very many.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -160,9 +160,10 @@ static enum status find_overwritten(struct check *c, struct rsource *inner, stru
 		if (step != STEP_RECORD)
 			return ST_OK;
 		if (!same)
-			findings_add(c->report, RULE_FLAT_OVERLAP, place_offset(rec.off),
-				     "records overwrite each other with other bytes: makedumpfile -R and libkdumpfile take "
-				     "the last one, crash any");
+			findings_add(
+				c->report, RULE_FLAT_OVERLAP, place_offset(rec.off),
+				"records overwrite each other with other bytes: makedumpfile -R and libkdumpfile take "
+				"the last one, crash any");
 	}
 }
 
@@ -188,7 +189,8 @@ enum status check_flat(struct check *c, struct rsource *inner, const struct flat
 
 	if (!facts->ended)
 		findings_add(r, RULE_FLAT_NO_END, place_none(),
-			     "the stream was cut off%s: its end marker is missing; crash refuses it, and makedumpfile -R waits for more",
+			     "the stream was cut off%s: its end marker is missing; crash refuses it, and makedumpfile "
+			     "-R waits for more",
 			     facts->cut_record ? " within a record" : "");
 	if (overlap) {
 		enum status st = find_overwritten(c, inner, err);
@@ -209,8 +211,9 @@ enum status check_flat(struct check *c, struct rsource *inner, const struct flat
 			     facts->nr_records);
 	else if (facts->main_header_record)
 		findings_add(r, RULE_FLAT_ORDER, place_none(),
-			     "flattened, main header is record %" PRIu64 " of %" PRIu64 ", so its status was written before "
-			     "the pages were; libkdumpfile before 0.5.3 and makedumpfile need makedumpfile -R first",
+			     "flattened, main header is record %" PRIu64 " of %" PRIu64
+			     ", so its status was written before the pages were; libkdumpfile before 0.5.3 and "
+			     "makedumpfile need makedumpfile -R first",
 			     facts->main_header_record, facts->nr_records);
 	return ST_OK;
 }

@@ -121,11 +121,13 @@ static void add_hole(struct desc_walk *w, uint64_t pfn, uint64_t nr)
 	w->nr_holes += nr;
 	if (w->c->is_flattened)
 		findings_add(w->c->report, RULE_DESC_HOLE_FLAT, place_pfns(pfn, pfn + nr),
-			     "the page could not be saved: its descriptor is {0,0,0,0}; drgn and libkdumpfile report an error, "
-			     "crash takes it for zeros as long as the stream is flattened");
+			     "the page could not be saved: its descriptor is {0,0,0,0}; drgn and libkdumpfile report "
+			     "an error, crash (of a stream that is still flattened) and makedumpfile take it for "
+			     "zeros");
 	else
 		findings_add(w->c->report, RULE_DESC_HOLE, place_pfns(pfn, pfn + nr),
-			     "the page could not be saved: its descriptor is {0,0,0,0}");
+			     "the page could not be saved: its descriptor is {0,0,0,0}; crash, drgn and libkdumpfile "
+			     "report an error, makedumpfile takes it for zeros");
 }
 
 /** Is @d one that readers can follow? Adds what is wrong with it. */
@@ -143,29 +145,34 @@ static bool check_desc(struct desc_walk *w, uint64_t pfn, const struct page_desc
 		findings_add(r, RULE_DESC_PAGE_FLAGS, at, "page_flags of the descriptor is 0x%" PRIx64 ", not 0",
 			     d->page_flags);
 	if (!d->offset) {
-		findings_add(r, RULE_DESC_OFFSET_ZERO, at, "descriptor {0, %" PRIu32 ", 0x%" PRIx32 "}: no page lies at offset 0",
-			     d->size, d->flags);
+		findings_add(r, RULE_DESC_OFFSET_ZERO, at,
+			     "descriptor {0, %" PRIu32 ", 0x%" PRIx32 "}: no page lies at offset 0", d->size, d->flags);
 		return false;
 	}
 	if (d->flags && !codec_by_flag(d->flags)) {
-		findings_add(r, RULE_DESC_FLAGS, at, "descriptor has flags 0x%" PRIx32 ": not one known compression", d->flags);
+		findings_add(r, RULE_DESC_FLAGS, at, "descriptor has flags 0x%" PRIx32 ": not one known compression",
+			     d->flags);
 		return false;
 	}
 	if (!d->size || d->size > bs || (!d->flags && d->size != bs)) {
-		findings_add(r, RULE_DESC_SIZE, at, "descriptor of a %s page has a size of %" PRIu32 " bytes",
-			     d->flags ? "compressed" : "raw", d->size);
+		/* libkdumpfile only asks whether the result is a page. */
+		findings_add_for(r, RULE_DESC_SIZE,
+				 d->flags && d->size ? READER_CRASH | READER_MAKEDUMPFILE : READERS_ALL, at,
+				 "descriptor of a %s page has a size of %" PRIu32 " bytes",
+				 d->flags ? "compressed" : "raw", d->size);
 		return false;
 	}
 	if (d->offset < w->data_off) {
 		findings_add(r, RULE_DESC_IN_HEADERS, at,
-			     "descriptor points to offset %" PRIu64 ", before the end of the descriptor table at %" PRIu64,
+			     "descriptor points to offset %" PRIu64
+			     ", before the end of the descriptor table at %" PRIu64,
 			     d->offset, w->data_off);
 		return false;
 	}
 	if (!span_within(d->offset, d->size, w->c->src->size_bytes)) {
 		findings_add(r, RULE_DESC_OUTSIDE, at,
-			     "descriptor points to offset %" PRIu64 ", beyond the end of the file at %" PRIu64, d->offset,
-			     w->c->src->size_bytes);
+			     "descriptor points to offset %" PRIu64 ", beyond the end of the file at %" PRIu64,
+			     d->offset, w->c->src->size_bytes);
 		return false;
 	}
 	if (d->flags && d->size == bs)
@@ -245,7 +252,8 @@ static void walk_run(struct desc_walk *w, struct range pfns)
 		} else if (w->desc_off + (w->index + 1) * KDUMP_PAGE_DESC_SIZE > w->c->src->size_bytes) {
 			/* Nothing comes behind the end of the file: a hostile one may claim very many. */
 			findings_add(w->c->report, RULE_DESC_TABLE_CUT, place_pfns(pfns.start, pfns.end),
-				     "the descriptor table ends beyond the end of the file: %" PRIu64 " descriptors, room for %" PRIu64,
+				     "the descriptor table ends beyond the end of the file: %" PRIu64
+				     " descriptors, room for %" PRIu64,
 				     w->nr_descs, (w->c->src->size_bytes - w->desc_off) / KDUMP_PAGE_DESC_SIZE);
 			gap = nr;
 		} else {
@@ -305,7 +313,9 @@ static void check_flags_used(struct desc_walk *w)
 			     "compressed with %s%s%s, which some builds of makedumpfile and crash lack",
 			     w->flags_used & CODEC_FLAG_SNAPPY ? "snappy" : "",
 			     (w->flags_used & CODEC_FLAG_MASK & ~CODEC_FLAG_ZLIB & ~CODEC_FLAG_LZO) ==
-					     (CODEC_FLAG_SNAPPY | CODEC_FLAG_ZSTD) ? " and " : "",
+					     (CODEC_FLAG_SNAPPY | CODEC_FLAG_ZSTD)
+				     ? " and "
+				     : "",
 			     w->flags_used & CODEC_FLAG_ZSTD ? "zstd" : "");
 	if (w->nr_holes && !(status & KDUMP_STATUS_INCOMPLETE))
 		findings_add(w->c->report, RULE_HOLES_UNMARKED, place_none(),

@@ -33,7 +33,8 @@ static enum status refuse(struct check *c, enum rule rule, const struct err *why
 	return ST_OK;
 }
 
-/* The decoder merges what is there twice. Decoding as an older version, or into a header without the other value, parts it. */
+/* The decoder merges what is there twice. Decoding as an older version, or into a header without the other value, parts
+ * it. */
 static enum status decode_sub(struct headers *hs, struct kdump_header *h, struct err *err)
 {
 	struct kdump_header old = *h, new = *h;
@@ -82,14 +83,16 @@ static void check_version(struct check *c)
 
 	if (v < 1)
 		findings_add(c->report, RULE_VERSION_ZERO, place_none(),
-			     "header version %" PRId32 ": makedumpfile takes 1 and later, libkdumpfile finds no page", v);
+			     "header version %" PRId32 ": makedumpfile takes 1 and later, libkdumpfile finds no page",
+			     v);
 	else if (v < 4)
 		findings_add(c->report, RULE_VERSION_OLD, place_none(),
 			     "header version %" PRId32 " has no place for CPU registers%s", v,
 			     v < 3 ? ", nor for VMCOREINFO" : "");
 	else if (v > KDUMP_HEADER_VERSION)
 		findings_add(c->report, RULE_VERSION_NEW, place_none(),
-			     "header version %" PRId32 " is newer than any that is known (%d)", v, KDUMP_HEADER_VERSION);
+			     "header version %" PRId32 " is newer than any that is known (%d)", v,
+			     KDUMP_HEADER_VERSION);
 }
 
 static void check_uts(struct check *c, const struct headers *hs)
@@ -110,12 +113,14 @@ static void check_uts(struct check *c, const struct headers *hs)
 			strcat(empty, names[i]);
 		}
 		if (hs->main_blk[last])
-			findings_add(c->report, RULE_UTS_UNTERMINATED, place_offset(last),
-				     "utsname: %s is not terminated: its last byte must be 0", names[i]);
+			findings_add(c->report, required[i] ? RULE_UTS_UNTERMINATED : RULE_UTS_UNTERMINATED_HOST,
+				     place_offset(last), "utsname: %s is not terminated: its last byte must be 0",
+				     names[i]);
 	}
 	if (empty[0])
 		findings_add(c->report, RULE_UTS_EMPTY, place_none(),
-			     "utsname lacks %s: libkdumpfile cannot tell the architecture, drgn refuses the dump", empty);
+			     "utsname lacks %s: libkdumpfile cannot tell the architecture, drgn refuses the dump",
+			     empty);
 	if (u->sysname[0] && strcmp(u->sysname, "Linux") != 0)
 		findings_add(c->report, RULE_UTS_SYSNAME, place_none(), "utsname: sysname is \"%s\", not \"Linux\"",
 			     u->sysname);
@@ -142,10 +147,12 @@ static void check_status(struct check *c)
 		findings_add(c->report, RULE_STATUS_UNKNOWN, place_none(), "status has unknown bits 0x%" PRIx32,
 			     status & ~STATUS_KNOWN);
 	if (status & KDUMP_STATUS_INCOMPLETE)
-		findings_add(c->report, RULE_INCOMPLETE, place_none(),
-			     "marked incomplete: its writer ran out of space, was stopped, or could not read all pages");
+		findings_add(
+			c->report, RULE_INCOMPLETE, place_none(),
+			"marked incomplete: its writer ran out of space, was stopped, or could not read all pages");
 	if (status & KDUMP_STATUS_EXCLUDED_VMEMMAP)
-		findings_add(c->report, RULE_VMEMMAP_EXCLUDED, place_none(), "struct pages that nobody needs are left out (vmemmap)");
+		findings_add(c->report, RULE_VMEMMAP_EXCLUDED, place_none(),
+			     "struct pages that nobody needs are left out (vmemmap)");
 	if (!c->hdr.nr_cpus)
 		findings_add(c->report, RULE_NR_CPUS_ZERO, place_none(), "nr_cpus is 0");
 	if (c->hdr.dump_level < 0 || c->hdr.dump_level > DUMP_LEVEL_MAX)
@@ -159,11 +166,12 @@ static void check_max_mapnr(struct check *c, const struct headers *hs)
 		return;
 	if (!hs->max_mapnr_64)
 		findings_add(c->report, RULE_MAX_MAPNR_64, place_none(),
-			     "max_mapnr_64 of the sub header is 0, the main header's max_mapnr is %" PRIu32, hs->max_mapnr_32);
+			     "max_mapnr_64 of the sub header is 0, the main header's max_mapnr is %" PRIu32,
+			     hs->max_mapnr_32);
 	else if (hs->max_mapnr_32 != min_u64(hs->max_mapnr_64, UINT32_MAX))
 		findings_add(c->report, RULE_MAX_MAPNR_32, place_none(),
-			     "max_mapnr is %" PRIu32 " in the main header, %" PRIu64 " in the sub header", hs->max_mapnr_32,
-			     hs->max_mapnr_64);
+			     "max_mapnr is %" PRIu32 " in the main header, %" PRIu64 " in the sub header",
+			     hs->max_mapnr_32, hs->max_mapnr_64);
 }
 
 static void check_split(struct check *c, const struct headers *hs)
@@ -171,7 +179,8 @@ static void check_split(struct check *c, const struct headers *hs)
 	const struct kdump_header *h = &c->hdr;
 
 	if (h->split != 0 && h->split != 1)
-		findings_add(c->report, RULE_SPLIT_VALUE, place_none(), "split is %" PRId32 ", neither 0 nor 1", h->split);
+		findings_add(c->report, RULE_SPLIT_VALUE, place_none(), "split is %" PRId32 ", neither 0 nor 1",
+			     h->split);
 	if (!h->split)
 		return;
 	if (h->start_pfn > h->end_pfn || h->end_pfn > h->max_mapnr) {
@@ -180,10 +189,15 @@ static void check_split(struct check *c, const struct headers *hs)
 			     h->start_pfn, h->end_pfn, h->max_mapnr);
 		return;
 	}
+	/* A part without pages has both at max_mapnr. */
+	if (!h->end_pfn && h->max_mapnr)
+		findings_add(c->report, RULE_SPLIT_EMPTY, place_none(),
+			     "marked as a part of a split dump, but with no page frames: readers find no page in it");
 	if (h->start_pfn % SPLIT_ALIGN_PFNS)
-		findings_add(c->report, RULE_SPLIT_ALIGN, place_pfn(h->start_pfn),
-			     "this part of a split dump starts at no multiple of %d page frames: crash reads wrong pages",
-			     SPLIT_ALIGN_PFNS);
+		findings_add(
+			c->report, RULE_SPLIT_ALIGN, place_pfn(h->start_pfn),
+			"this part of a split dump starts at no multiple of %d page frames: crash reads wrong pages",
+			SPLIT_ALIGN_PFNS);
 	if (h->version >= 6 && (hs->start_pfn_old != h->start_pfn || hs->end_pfn_old != h->end_pfn))
 		findings_add(c->report, RULE_SPLIT_VALUE, place_none(),
 			     "start_pfn and end_pfn differ from start_pfn_64 and end_pfn_64");
@@ -218,7 +232,8 @@ static bool check_places(struct check *c, uint64_t *bitmap_off, uint64_t *desc_o
 			     "one bitmap only, as in dumps of the first versions: what was RAM is not known");
 	else if (h->bitmap_blocks % 2)
 		findings_add(c->report, RULE_BITMAP_ODD, place_none(),
-			     "bitmap_blocks is %" PRIu32 ", an odd number: two bitmaps cannot be of equal size", h->bitmap_blocks);
+			     "bitmap_blocks is %" PRIu32 ", an odd number: two bitmaps cannot be of equal size",
+			     h->bitmap_blocks);
 	else if (h->bitmap_blocks / 2 > need)
 		findings_add(c->report, RULE_BITMAP_LARGE, place_none(),
 			     "bitmaps of %" PRIu32 " blocks each where %" PRIu64
@@ -234,8 +249,8 @@ static void check_blob_place(struct check *c, const char *what, uint64_t off, ui
 	if (!len || !span_within(off, len, c->src->size_bytes))
 		return;
 	if (off < c->hdr.block_size || (off < desc_off && off + len > bitmap_off))
-		findings_add(c->report, RULE_NOTES_PLACE, place_offset(off), "%s of %" PRIu64 " bytes lie over the %s", what,
-			     len, off < c->hdr.block_size ? "main header" : "bitmaps");
+		findings_add(c->report, RULE_NOTES_PLACE, place_offset(off), "%s of %" PRIu64 " bytes lie over the %s",
+			     what, len, off < c->hdr.block_size ? "main header" : "bitmaps");
 }
 
 static void check_blobs(struct check *c, uint64_t bitmap_off, uint64_t desc_off)
@@ -244,7 +259,8 @@ static void check_blobs(struct check *c, uint64_t bitmap_off, uint64_t desc_off)
 
 	check_blob_place(c, "notes", h->notes_off, h->notes_len, bitmap_off, desc_off);
 	check_blob_place(c, "VMCOREINFO", h->vmcoreinfo_off, h->vmcoreinfo_len, bitmap_off, desc_off);
-	if (h->eraseinfo_len && (!h->eraseinfo_off || !span_within(h->eraseinfo_off, h->eraseinfo_len, c->src->size_bytes)))
+	if (h->eraseinfo_len &&
+	    (!h->eraseinfo_off || !span_within(h->eraseinfo_off, h->eraseinfo_len, c->src->size_bytes)))
 		findings_add(c->report, RULE_ERASEINFO_OUTSIDE, place_offset(h->eraseinfo_off),
 			     "eraseinfo of %" PRIu64 " bytes does not lie within the file", h->eraseinfo_len);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What the dump's headers say of the kernel, against VMCOREINFO, and VMCOREINFO against the kernel's own page tables. */
+/* What the dump's headers say of the kernel, against VMCOREINFO, and VMCOREINFO against the kernel's own page tables.
+ */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +40,8 @@ static void check_header_phys_base(struct check *c)
 			     header, told);
 	else
 		findings_add(c->report, RULE_PHYS_BASE, place_none(),
-			     "the header's phys_base is 0x%" PRIx64 ", VMCOREINFO's is 0x%" PRIx64, header, (uint64_t)told);
+			     "the header's phys_base is 0x%" PRIx64 ", VMCOREINFO's is 0x%" PRIx64, header,
+			     (uint64_t)told);
 }
 
 static void check_header(struct check *c)
@@ -47,11 +49,12 @@ static void check_header(struct check *c)
 	const char *release = vmcoreinfo_string(c->vi, "OSRELEASE"), *page_size = vmcoreinfo_string(c->vi, "PAGESIZE");
 
 	if (release && c->hdr.uts.release[0] && strcmp(release, c->hdr.uts.release) != 0)
-		findings_add(c->report, RULE_RELEASE_DIFFERS, place_none(), "release is \"%s\" in the header, \"%.80s\" in VMCOREINFO",
-			     c->hdr.uts.release, release);
+		findings_add(c->report, RULE_RELEASE_DIFFERS, place_none(),
+			     "release is \"%s\" in the header, \"%.80s\" in VMCOREINFO", c->hdr.uts.release, release);
 	if (page_size && strtoull(page_size, NULL, 10) != c->hdr.block_size)
 		findings_add(c->report, RULE_PAGE_SIZE_DIFFERS, place_none(),
-			     "blocks of %" PRIu32 " bytes, but VMCOREINFO says PAGESIZE=%.20s", c->hdr.block_size, page_size);
+			     "blocks of %" PRIu32 " bytes, but VMCOREINFO says PAGESIZE=%.20s", c->hdr.block_size,
+			     page_size);
 	check_header_phys_base(c);
 }
 
@@ -76,8 +79,8 @@ static uint64_t memmap_end(const struct check *c, const struct memmap *mm, uint6
 }
 
 /*
- * makedumpfile lowers max_mapnr to the end of the kernel's memory map, and then looks for the second bitmap where one of
- * that many pages would begin.
+ * makedumpfile lowers max_mapnr to the end of the kernel's memory map, and then looks for the second bitmap where one
+ * of that many pages would begin.
  */
 static void check_memmap(struct check *c, struct kmodel *km)
 {
@@ -86,8 +89,8 @@ static void check_memmap(struct check *c, struct kmodel *km)
 	struct memmap *mm;
 	int64_t section_bits;
 
-	if (!vmcoreinfo_size(c->vi, "page", &page_struct_size) || !page_struct_size || page_struct_size > h->block_size ||
-	    !vmcoreinfo_number(c->vi, "SECTION_SIZE_BITS", &section_bits))
+	if (!vmcoreinfo_size(c->vi, "page", &page_struct_size) || !page_struct_size ||
+	    page_struct_size > h->block_size || !vmcoreinfo_number(c->vi, "SECTION_SIZE_BITS", &section_bits))
 		return;
 	if (memmap_open(km, (size_t)page_struct_size, &mm, NULL) != ST_OK)
 		return;
@@ -95,22 +98,25 @@ static void check_memmap(struct check *c, struct kmodel *km)
 	end = memmap_end(c, mm, UINT64_C(1) << (section_bits - km->page_shift));
 	memmap_close(mm);
 	if (end && end < h->max_mapnr && div_round_up(end, bits_per_block) < div_round_up(h->max_mapnr, bits_per_block))
-		findings_add(c->report, RULE_MAX_MAPNR_MEMMAP, place_none(),
-			     "max_mapnr 0x%" PRIx64 " reaches beyond the kernel's memory map, which ends at 0x%" PRIx64
-			     " (firmware or devices counted as memory): makedumpfile looks for the second bitmap too early",
-			     h->max_mapnr, end);
+		findings_add(
+			c->report, RULE_MAX_MAPNR_MEMMAP, place_none(),
+			"max_mapnr 0x%" PRIx64 " reaches beyond the kernel's memory map, which ends at 0x%" PRIx64
+			" (firmware or devices counted as memory): makedumpfile looks for the second bitmap too early",
+			h->max_mapnr, end);
 }
 
 static void report_unproved(struct check *c, enum status st, const struct err *why)
 {
 	if (st == ST_UNSUPPORTED)
-		findings_add(c->report, RULE_KERNEL_UNCHECKED, place_none(), "phys_base was not checked: %s", why->text);
+		findings_add(c->report, RULE_KERNEL_UNCHECKED, place_none(), "phys_base was not checked: %s",
+			     why->text);
 	else if (findings_find(c->report, RULE_SPLIT_PART))
 		findings_add(c->report, RULE_KERNEL_UNCHECKED, place_none(),
-			     "phys_base was not checked, other parts of the dump may have what it takes: %s", why->text);
-	else
-		findings_add(c->report, RULE_KERNEL_UNPROVED, place_none(), "the kernel cannot be found in the dump: %s",
+			     "phys_base was not checked, other parts of the dump may have what it takes: %s",
 			     why->text);
+	else
+		findings_add(c->report, RULE_KERNEL_UNPROVED, place_none(),
+			     "the kernel cannot be found in the dump: %s", why->text);
 }
 
 static void check_model(struct check *c)
@@ -127,8 +133,8 @@ static void check_model(struct check *c)
 	c->report->kernel_proved = true;
 	if (km->phys_base_source != PHYS_BASE_VMCOREINFO && vmcoreinfo_number(c->vi, "phys_base", &told))
 		findings_add(c->report, RULE_PHYS_BASE_VMCOREINFO, place_none(),
-			     "VMCOREINFO's phys_base %" PRId64 " is wrong: the page tables agree with %" PRId64 " (%s)", told,
-			     km->phys_base, kmodel_phys_base_source_name(km->phys_base_source));
+			     "VMCOREINFO's phys_base %" PRId64 " is wrong: the page tables agree with %" PRId64 " (%s)",
+			     told, km->phys_base, kmodel_phys_base_source_name(km->phys_base_source));
 	if (!c->report->is_elf)
 		check_memmap(c, km);
 	kmodel_close(km);

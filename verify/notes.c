@@ -16,12 +16,13 @@ static const struct {
 	const char *machine;
 	size_t len_bytes;
 } prstatus_sizes[] = {
-	{ "x86_64", 336 }, { "i386", 144 },  { "i486", 144 },  { "i586", 144 },	  { "i686", 144 },   { "aarch64", 392 },
-	{ "arm", 148 },	   { "ppc64", 504 }, { "s390x", 336 }, { "ppc64le", 504 }, { "riscv64", 376 },
+	{ "x86_64", 336 }, { "i386", 144 },    { "i486", 144 },	   { "i586", 144 },
+	{ "i686", 144 },   { "aarch64", 392 }, { "arm", 148 },	   { "ppc64", 504 },
+	{ "s390x", 336 },  { "ppc64le", 504 }, { "riscv64", 376 },
 };
 
-/* x86_64: struct elf_prstatus has its registers at 112, in the order of struct user_regs_struct. QEMU's note: see 5.2 of its
- * format, version and size, then rax rbx rcx rdx rsi rdi rsp rbp r8..r15 rip. */
+/* x86_64: struct elf_prstatus has its registers at 112, in the order of struct user_regs_struct. QEMU's note: see 5.2
+ * of its format, version and size, then rax rbx rcx rdx rsi rdi rsp rbp r8..r15 rip. */
 #define PRSTATUS_RIP 240
 #define PRSTATUS_RSP 264
 #define QEMU_RSP 56
@@ -33,7 +34,7 @@ struct registers {
 
 struct note_walk {
 	struct check *c;
-	size_t nr, end; /* notes, and bytes behind the last one */
+	size_t nr, end;	      /* notes, and bytes behind the last one */
 	size_t prstatus_size; /* 0: unknown */
 	size_t nr_prstatus, nr_qemu, nr_vmcoreinfo;
 	const char *vmcoreinfo;
@@ -68,8 +69,9 @@ static void take_prstatus(struct note_walk *w, const struct note *note)
 		findings_add(c->report, RULE_PRSTATUS_SIZE, place_note(w->nr),
 			     "NT_PRSTATUS of %zu bytes, where %s has %zu%s", note->desc_len_bytes, c->machine,
 			     w->prstatus_size,
-			     note->desc_len_bytes == 144 && w->prstatus_size == 336 ? " (the virtual CPU was not in 64-bit mode)" :
-										      "");
+			     note->desc_len_bytes == 144 && w->prstatus_size == 336
+				     ? " (the virtual CPU was not in 64-bit mode)"
+				     : "");
 }
 
 static bool take_note(const struct note *note, void *ctx)
@@ -117,8 +119,8 @@ static void check_whose_registers(const struct note_walk *w)
 		same += w->prstatus[i].rip == w->qemu[i].rip && w->prstatus[i].rsp == w->qemu[i].rsp;
 	if (nr && same == nr)
 		findings_add(w->c->report, RULE_PRSTATUS_HYPERVISOR, place_none(),
-			     "the CPU registers are the virtual CPUs' when the hypervisor dumped, not the crash's: drgn shows a "
-			     "wrong trace of the crashed thread");
+			     "the CPU registers are the virtual CPUs' when the hypervisor dumped, not the crash's: "
+			     "drgn shows a wrong trace of the crashed thread");
 }
 
 static void check_prstatus(const struct note_walk *w)
@@ -139,7 +141,8 @@ static void check_torn(const struct note_walk *w)
 {
 	const struct physmem *pm = w->c->pm;
 
-	if (w->end < pm->notes_len_bytes && !all_zero((const uint8_t *)pm->notes + w->end, pm->notes_len_bytes - w->end))
+	if (w->end < pm->notes_len_bytes &&
+	    !all_zero((const uint8_t *)pm->notes + w->end, pm->notes_len_bytes - w->end))
 		findings_add(w->c->report, RULE_NOTES_TORN, place_note(w->nr),
 			     "the notes make no sense from byte %zu of %zu on", w->end, pm->notes_len_bytes);
 }
@@ -170,9 +173,11 @@ static enum status compare_pointer(struct note_walk *w, struct err *err)
 	if (st != ST_OK)
 		return err_wrap(err, st, "cannot read VMCOREINFO");
 	len = text_len(text, h->vmcoreinfo_len);
-	if (w->vmcoreinfo && (len != text_len(w->vmcoreinfo, w->vmcoreinfo_len) || memcmp(text, w->vmcoreinfo, len) != 0))
+	if (w->vmcoreinfo &&
+	    (len != text_len(w->vmcoreinfo, w->vmcoreinfo_len) || memcmp(text, w->vmcoreinfo, len) != 0))
 		findings_add(w->c->report, RULE_VMCOREINFO_DIFFERS, place_offset(h->vmcoreinfo_off),
-			     "the sub header points to another VMCOREINFO than the note holds: readers see different kernels");
+			     "the sub header points to another VMCOREINFO, for crash and makedumpfile, than the note "
+			     "holds, for the others");
 	return ST_OK;
 }
 
@@ -213,7 +218,8 @@ static bool have_notes(struct check *c)
 		findings_add(c->report, RULE_NOTES_OUTSIDE, place_offset(h->notes_off),
 			     "notes of %" PRIu64 " bytes do not lie within the file", h->notes_len);
 	else
-		findings_add(c->report, RULE_NOTES_MISSING, place_none(), "no notes: neither CPU registers nor VMCOREINFO in them");
+		findings_add(c->report, RULE_NOTES_MISSING, place_none(),
+			     "no notes: neither CPU registers nor VMCOREINFO in them");
 	return false;
 }
 
@@ -236,7 +242,7 @@ enum status check_notes(struct check *c, struct err *err)
 		st = check_both_places(w, err);
 	if (!c->pm->vmcoreinfo)
 		findings_add_for(c->report, RULE_VMCOREINFO_MISSING,
-				 READER_DRGN | breaks_without_pointer(w), place_none(),
+				 READER_DRGN | READER_LIBKDUMPFILE | breaks_without_pointer(w), place_none(),
 				 "no VMCOREINFO: nothing tells where the kernel lies");
 	return st;
 }

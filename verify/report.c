@@ -175,8 +175,8 @@ static void print_verdict(const struct verify_report *r, FILE *to)
 			fputs(": ", to);
 		}
 		print_pages(r, to);
-		fputs(r->kernel_proved ? "; the kernel's page tables prove phys_base; every reader should open it\n" :
-					 "; every reader should open it\n",
+		fputs(r->kernel_proved ? "; the kernel's page tables prove phys_base; every reader should open it\n"
+				       : "; every reader should open it\n",
 		      to);
 		return;
 	}
@@ -251,9 +251,9 @@ static json_t *finding_json(const struct verify_finding *f)
 
 	for (unsigned i = 0; i < f->nr_places; i++)
 		json_array_append_new(places, place_json(&f->places[i]));
-	return json_pack("{s:s, s:s, s:s, s:I, s:o, s:o, s:b}", "id", f->id, "severity", verify_severity_name(f->severity),
-			 "text", f->text, "count", number(f->count), "places", places, "breaks",
-			 readers_json(f->breaks), "repairable", f->repairable);
+	return json_pack("{s:s, s:s, s:s, s:I, s:o, s:o, s:b}", "id", f->id, "severity",
+			 verify_severity_name(f->severity), "text", f->text, "count", number(f->count), "places",
+			 places, "breaks", readers_json(f->breaks), "repairable", f->repairable);
 }
 
 json_t *verify_report_json(const struct verify_report *r)
@@ -267,7 +267,8 @@ json_t *verify_report_json(const struct verify_report *r)
 	return json_pack("{s:s, s:s, s:b, s:s, s:b, s:i, s:i, s:i, s:{s:b, s:I, s:I}, s:o, s:o}", "verdict",
 			 r->nr[VERIFY_ERROR] ? "faulty" : "good", "format", r->is_elf ? "elf" : "kdump", "flattened",
 			 r->is_flattened, "description", r->format, "phys_base_proved", r->kernel_proved, "errors",
-			 (int)r->nr[VERIFY_ERROR], "warnings", (int)r->nr[VERIFY_WARNING], "notes", (int)r->nr[VERIFY_NOTE],
-			 "pages", "looked_at", r->pages_read, "stored", number(r->pages), "good", number(r->pages_good), "breaks", readers_json(broken_readers(r, VERIFY_ERROR)), "findings",
-			 findings);
+			 (int)r->nr[VERIFY_ERROR], "warnings", (int)r->nr[VERIFY_WARNING], "notes",
+			 (int)r->nr[VERIFY_NOTE], "pages", "looked_at", r->pages_read, "stored", number(r->pages),
+			 "good", number(r->pages_good), "breaks", readers_json(broken_readers(r, VERIFY_ERROR)),
+			 "findings", findings);
 }

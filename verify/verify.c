@@ -64,8 +64,8 @@ static enum status check_kdump(struct check *c, struct rsource *src, bool trunca
 		return st;
 	}
 	c->machine = c->hdr.uts.machine;
-	st = c->is_flattened ? kdump_physmem_open_flattened(src, truncated, &c->pm, &why) :
-			       kdump_physmem_open(src, &c->pm, &why);
+	st = c->is_flattened ? kdump_physmem_open_flattened(src, truncated, &c->pm, &why)
+			     : kdump_physmem_open(src, &c->pm, &why);
 	if (st != ST_OK) {
 		rsource_close(src);
 		if (fatal_errors(c->report))
@@ -150,8 +150,8 @@ static void describe(const struct check *c)
 		snprintf(kind, sizeof(kind), "ELF core");
 	else
 		snprintf(kind, sizeof(kind), "KDUMP version %" PRId32, c->hdr.version);
-	snprintf(text, sizeof(text), "%s%s%s%s%s%.64s", c->is_flattened ? "flattened " : "", kind, c->machine[0] ? ", " : "",
-		 c->machine, release && release[0] ? ", " : "", release ? release : "");
+	snprintf(text, sizeof(text), "%s%s%s%s%s%.64s", c->is_flattened ? "flattened " : "", kind,
+		 c->machine[0] ? ", " : "", c->machine, release && release[0] ? ", " : "", release ? release : "");
 	findings_printable(text, c->report->format, sizeof(c->report->format));
 }
 

@@ -47,10 +47,10 @@ struct verify_place {
 struct verify_finding {
 	const char *id; /**< stable */
 	enum verify_severity severity;
-	unsigned breaks; /**< readers; none of a note */
-	bool repairable; /**< `innercore repair` mends it */
-	uint64_t count;	 /**< pages, records, ... */
-	char text[VERIFY_TEXT_MAX]; /**< of the first one; printable ASCII */
+	unsigned breaks;			       /**< readers; none of a note */
+	bool repairable;			       /**< `innercore repair` mends it */
+	uint64_t count;				       /**< pages, records, ... */
+	char text[VERIFY_TEXT_MAX];		       /**< of the first one; printable ASCII */
 	struct verify_place places[VERIFY_MAX_PLACES]; /**< the first few, neighbours joined */
 	unsigned nr_places;
 };
@@ -58,13 +58,13 @@ struct verify_finding {
 #define VERIFY_MAX_FINDINGS 96
 
 struct verify_report {
-	char format[96];      /**< "flattened KDUMP version 6, x86_64, 6.1.0-13-amd64"; printable ASCII */
+	char format[96]; /**< "flattened KDUMP version 6, x86_64, 6.1.0-13-amd64"; printable ASCII */
 	bool is_elf, is_flattened;
-	uint64_t pages;	      /**< stored in this file */
-	uint64_t pages_good;  /**< of these: read, decompressed, and of the right size */
-	bool pages_read;      /**< the pages could be looked at */
-	bool kernel_proved;   /**< the kernel's own page tables agree with phys_base */
-	unsigned nr[VERIFY_ERROR + 1]; /**< findings of each severity */
+	uint64_t pages;					     /**< stored in this file */
+	uint64_t pages_good;				     /**< of these: read and decompressed */
+	bool pages_read;				     /**< the pages could be looked at */
+	bool kernel_proved;				     /**< by the page tables phys_base is right */
+	unsigned nr[VERIFY_ERROR + 1];			     /**< findings of each severity */
 	struct verify_finding findings[VERIFY_MAX_FINDINGS]; /**< in the order of the checks */
 	unsigned nr_findings;
 	uint8_t by_rule[VERIFY_MAX_FINDINGS]; /**< which finding is of a rule, from 1; 0: none */
@@ -81,8 +81,8 @@ struct verify_config {
 
 /**
  * Hold the file at @config->path against every rule of its format and of the programs that read it, and decode every
- * page. ST_OK: there is a verdict, be it good or bad. Anything else: it is no dump, or it cannot be read at all. @report
- * is filled from scratch and owns nothing.
+ * page. ST_OK: there is a verdict, be it good or bad. Anything else: it is no dump, or it cannot be read at all.
+ * @report is filled from scratch and owns nothing.
  */
 enum status verify_run(const struct verify_config *config, struct verify_report *report, struct err *err) __must_check;
 

@@ -22,7 +22,7 @@ class Kdump:
          self.end_pfn_64, self.max_mapnr_64) = struct.unpack_from('<qiiQQqQqQqQQQQ', raw, PAGE)
         self.bitmap_off = (1 + self.sub_blocks) * PAGE
         half = self.bitmap_blocks * PAGE // 2
-        self.ram = bits(raw[self.bitmap_off:self.bitmap_off + half])
+        self.ram_bitmap = raw[self.bitmap_off:self.bitmap_off + half]
         self.stored = bits(raw[self.bitmap_off + half:self.bitmap_off + 2 * half])
         self.desc_off = self.bitmap_off + 2 * half
         self.pfns = sorted(self.stored)
@@ -33,6 +33,10 @@ class Kdump:
     def open(cls, path):
         with open(path, 'rb') as f:
             return cls(f.read())
+
+    @property
+    def ram(self):
+        return bits(self.ram_bitmap)
 
     def desc(self, pfn):
         """(offset, size, flags, page_flags)"""

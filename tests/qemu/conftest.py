@@ -39,7 +39,6 @@ class Run:
         shutil.rmtree(FOLDER, ignore_errors=True)
         bench = crashes.Bench(cycle.Images(FOLDER / "images", innercore), FOLDER)
         self._pool = concurrent.futures.ThreadPoolExecutor(int(os.environ.get("QEMU_JOBS", "2")))
-        self._began = time.monotonic()
         self.seconds: dict[str, float] = {}
         self._results = {name: self._pool.submit(self._one, name, bench) for name in names}
         # Built once, on the first run of a machine; no test should have to wait for it longer than needed.

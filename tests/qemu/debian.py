@@ -101,7 +101,7 @@ def say(text: str) -> None:
 
 def run(argv: Sequence[str], env: dict[str, str] | None = None, cwd: pathlib.Path | None = None) -> str:
     """Run to the end and return standard output; an error carries what the program said."""
-    done = subprocess.run(argv, env=env, cwd=cwd, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    done = subprocess.run(argv, env=env, cwd=cwd, text=True, capture_output=True, check=False)
     if done.returncode != 0:
         said = "\n".join((done.stdout + done.stderr).strip().splitlines()[-15:])
         raise DebianError(f"{' '.join(argv)}: exit code {done.returncode}\n{said}")

@@ -41,7 +41,7 @@ class Stage:
 
 
 class ConsoleEcho:
-    """Shows what the console says while it happens: the panic, and of the capture kernel's boot only innercore's lines."""
+    """Shows what the console says while it happens: the panic, and then only what innercore says."""
 
     def __init__(self, console: Stream):
         self._console = console

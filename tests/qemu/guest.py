@@ -91,7 +91,8 @@ def _kvm_runs() -> bool:
     with tempfile.NamedTemporaryFile(suffix=".img") as disk:
         disk.write(sector.ljust(1 << 16, b"\0"))
         disk.flush()
-        argv = [qemu(), "-accel", "kvm", "-machine", "q35", "-nodefaults", "-no-user-config", "-display", "none", "-m", "64"]
+        argv = [qemu(), "-accel", "kvm", "-machine", "q35", "-m", "64"]
+        argv += ["-nodefaults", "-no-user-config", "-display", "none"]
         argv += ["-device", "isa-debug-exit,iobase=0xf4,iosize=0x01"]
         argv += ["-drive", f"file={disk.name},format=raw,if=ide", "-boot", "c"]
         try:
@@ -148,7 +149,8 @@ class Guest:
         append = f"console=ttyS0 root=/dev/vda rw panic=10 crashkernel={machine.crashkernel} {machine.append}".strip()
         argv = [qemu(), "-name", "innercore-test", "-nodefaults", "-no-user-config", "-display", "none", "-S"]
         argv += ["-machine", "q35", "-accel", accelerator() + (",thread=multi" if accelerator() == "tcg" else "")]
-        argv += ["-cpu", machine.cpu + ("" if accelerator() == "kvm" else TCG_CPU_QUIRKS), "-smp", str(machine.cpus), "-m", str(machine.memory_mib)]
+        quirks = "" if accelerator() == "kvm" else TCG_CPU_QUIRKS
+        argv += ["-cpu", machine.cpu + quirks, "-smp", str(machine.cpus), "-m", str(machine.memory_mib)]
         argv += self._firmware()
         argv += ["-kernel", str(machine.kernel.bzimage), "-initrd", str(machine.initrd), "-append", append]
         argv += ["-chardev", f"socket,id=console,fd={self.console.theirs.fileno()},logfile={self.folder}/console.log"]

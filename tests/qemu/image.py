@@ -30,6 +30,7 @@ KMOD_NAMES = ("depmod", "insmod", "lsmod", "modinfo", "modprobe", "rmmod")
 # What the first kernel needs before it sees its root disk.
 ROOT_MODULES = ("virtio_pci", "virtio_blk", "nvme", "ext4")
 
+ROOT_MIB = 640
 LABEL = "crash"
 VFAT_LABEL = "CRASH"  # mkfs.vfat refuses lower case
 UUID = "5ca1ab1e-0000-4000-8000-00000c0ffee0"
@@ -90,7 +91,8 @@ def module_files(kernel: Kernel, names: Iterable[str]) -> list[pathlib.Path]:
     """The files that make `names` work, in the order of loading; what is built in, or not there at all, needs none."""
     files: list[pathlib.Path] = []
     for name in names:
-        argv = [tool("modprobe"), "-d", kernel.modules_root, "-S", kernel.release, "-C", "/dev/null", "--show-depends", name]
+        argv = [tool("modprobe"), "-d", kernel.modules_root, "-S", kernel.release, "-C", "/dev/null"]
+        argv += ["--show-depends", name]
         listed = subprocess.run(argv, text=True, capture_output=True, check=False).stdout
         for line in listed.splitlines():
             if line.startswith("insmod "):
@@ -162,7 +164,9 @@ def _install(source: pathlib.Path, root: pathlib.Path, target: str, mode: int = 
 def _populate(
     root: pathlib.Path, kernel: Kernel, innercore: pathlib.Path, load: pathlib.Path, vmcopy: pathlib.Path
 ) -> None:
-    for name in ("dev", "etc", "mnt/target", "proc", "root", "run", "sys", "tmp", "usr/bin", "usr/sbin", "usr/lib", "var"):
+    for name in ("dev", "etc", "mnt/target", "proc", "root", "run", "sys", "tmp", "var"):
+        (root / name).mkdir(parents=True)
+    for name in ("usr/bin", "usr/sbin", "usr/lib"):
         (root / name).mkdir(parents=True)
     for name in ("bin", "sbin", "lib"):
         (root / name).symlink_to(f"usr/{name}")
@@ -214,8 +218,8 @@ def root_disk(
         vmcopy = vmcopy_archive(kernel, real_init or program, work / "vmcopy.cpio.gz")
         _populate(work / "root", kernel, program, load, vmcopy)
         partial = work / "disk"
-        # root_owner and the file system's own default owner, so that it looks the same whoever runs the tests.
-        run(["mke2fs", "-q", "-t", "ext4", "-L", "root", "-E", "root_owner=0:0,nodiscard", "-d", work / "root", partial, "640M"])
+        argv = ["mke2fs", "-q", "-t", "ext4", "-L", "root", "-E", "root_owner=0:0,nodiscard", "-d", work / "root"]
+        run([*argv, partial, f"{ROOT_MIB}M"])
         partial.rename(output)
     return output
 

@@ -103,8 +103,9 @@ def test_initramfs_size(
     for fs_type in ("ext4", "xfs", "vfat"):
         config = scratch / "innercore.conf"
         config.write_text(f"target = UUID={image.UUID}\nfstype = {fs_type}\npath = /dumps\n", encoding="ascii")
-        argv = [innercore, "mkinitramfs", "--json", "-c", config, "-k", kernel.release, "--modules", kernel.modules_root]
-        argv += ["--init", program, "--target-modules", f"virtio_pci,virtio_blk,{fs_type}"]
+        argv = [innercore, "mkinitramfs", "--json", "-c", config, "-k", kernel.release]
+        argv += ["--modules", kernel.modules_root, "--init", program]
+        argv += ["--target-modules", f"virtio_pci,virtio_blk,{fs_type}"]
         first, second = scratch / "first", scratch / "second"
         sizes[fs_type] = json.loads(run([*argv, "-o", first]))["bytes"]
         assert sizes[fs_type] == first.stat().st_size

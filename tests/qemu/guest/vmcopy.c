@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * vmcopy FROM TO: copy /proc/vmcore onto a disk through mmap windows, ten times as fast under emulation as read(2), which
- * maps and unmaps every page on its own. What cannot be mapped is read. Prints the number of bytes.
+ * vmcopy FROM TO: copy /proc/vmcore onto a disk through mmap windows, ten times as fast under emulation as read(2), for
+ * which the kernel maps and unmaps every page on its own. What cannot be mapped is read. Prints the number of bytes.
  */
 #define _GNU_SOURCE
 #include <errno.h>
