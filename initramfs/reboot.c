@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/reboot.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,6 +18,12 @@
 
 #define SYSRQ_PATH "/proc/sysrq-trigger"
 #define SIGNAL_STACK_BYTES 32768
+/* A full buffer of a serial line takes 5 s at 9600 baud; a line that nobody takes from is given up sooner. */
+#define CONSOLE_DRAIN_SECONDS 10.0
+#define CONSOLE_STUCK_SECONDS 2.0
+#define CONSOLE_POLL_NS 50000000L
+/* Behind the buffer that the kernel tells of lies the chip's own, of up to 64 bytes. */
+#define CONSOLE_CHIP_NS 100000000L
 
 /*
  * What a signal handler needs must lie in static storage. Written by reboot_prepare() before the handlers are installed
@@ -40,6 +47,29 @@ static void nap(unsigned seconds)
 	struct timespec ts = { .tv_sec = seconds };
 
 	nanosleep(&ts, NULL);
+}
+
+/*
+ * What was written to a serial console is still on its way when write() returns, and the end of a log that was printed
+ * for want of a target would die with the machine. tcdrain() would wait for ever on a line that is stuck.
+ */
+static void drain_console(void)
+{
+	static const struct timespec poll = { .tv_nsec = CONSOLE_POLL_NS }, chip = { .tv_nsec = CONSOLE_CHIP_NS };
+	double began = units_now(), moved = began;
+	int left, last = -1;
+
+	while (ioctl(STDERR_FILENO, TIOCOUTQ, &left) == 0 && left > 0) {
+		double now = units_now();
+
+		if (left != last)
+			moved = now;
+		if (now - began > CONSOLE_DRAIN_SECONDS || now - moved > CONSOLE_STUCK_SECONDS)
+			return;
+		last = left;
+		nanosleep(&poll, NULL);
+	}
+	nanosleep(&chip, NULL);
 }
 
 static void sysrq(char key)
@@ -92,6 +122,7 @@ void reboot_orderly(enum final_action action)
 	    : action == FINAL_POWEROFF ? "innercore: powering off\n"
 				       : "innercore: halting\n");
 	sync();
+	drain_console();
 	reboot(reboot_command(action));
 	/* Still here: the kernel refused (no poweroff method, for one). */
 	if (action == FINAL_HALT)

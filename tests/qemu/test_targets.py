@@ -59,17 +59,22 @@ def test_final_action_reboot(crash: Result) -> None:
     assert crash.facts["end"] == "guest-reset"
 
 
+def once(text: str) -> str:
+    """Without repetitions: on a loaded host the emulated serial port sends a character twice now and then."""
+    return re.sub(r"(.)\1+", r"\1", text)
+
+
 @on("no-target")
 def test_log_on_the_console_without_a_target(crash: Result) -> None:
     said = crash.crash_console
     begin = said.index("the crashed kernel's log follows")
     end = said.index("end of the crashed kernel's log")
-    log = said[begin:end]
-    assert "Kernel panic - not syncing: sysrq triggered crash" in log
+    log = once(said[begin:end])
+    assert once("Kernel panic - not syncing: sysrq triggered crash") in log
     # The capture kernel's own messages may come between two lines, not within one.
-    missing = [line for line in crash.dmesg_before.splitlines() if line not in log]
+    missing = [line for line in crash.dmesg_before.splitlines() if once(line) not in log]
     assert not missing, missing[:5]
-    assert said.rindex("rebooting") > end
+    assert said.rindex("innercore: rebooting") > end
 
 
 @on("power-cut")
