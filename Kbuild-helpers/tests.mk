@@ -52,7 +52,7 @@ check-san: ## unit tests, and the program for the golden tests, under the addres
 	$(Q)$(MAKE) --no-print-directory SAN=asan,ubsan all check-unit
 
 check-golden: $(BUILD)/innercore ## bytes in, bytes out: no guest needed
-	$(Q)if [ -n "$(GOLDEN_TESTS)" ]; then $(PYTEST) -q $(GOLDEN_TESTS) $(PYTEST_ARGS); fi
+	$(Q)if [ -n "$(GOLDEN_TESTS)" ]; then $(PYTEST) -q -n $$(nproc) --dist loadfile $(GOLDEN_TESTS) $(PYTEST_ARGS); fi
 
 check-qemu: $(BUILD)/innercore ## end to end: real guests that panic
 	$(Q)$(PYTEST) -v -ra --tb=short tests/qemu $(PYTEST_ARGS)
