@@ -16,10 +16,11 @@
 
 static void print_help(void)
 {
-	puts("usage: innercore compare [-f] [--json] [--html FILE] INNER OUTER\n"
+	puts("usage: innercore compare [-f] [--json] [--html FILE] INNER... OUTER\n"
 	     "\n"
 	     "Hold a guest's own dump (INNER) against its hypervisor's (OUTER), page by page, and audit what INNER "
-	     "left out.\n"
+	     "left out. Each is a file, or a folder with the files of a split dump; those of INNER may be named one by "
+	     "one.\n"
 	     "\n"
 	     "  -f, --force      compare although the dumps seem to be of different boots\n"
 	     "      --json       the report as JSON\n"
@@ -113,6 +114,8 @@ int cmd_compare(int argc, char **argv)
 	_cleanup_file_ FILE *html = NULL;
 	const char *html_path = NULL;
 	struct compare_config config = { 0 };
+	struct sandbox_rules rules = { 0 };
+	struct sandbox_state sandbox;
 	bool json = false;
 	int c;
 
@@ -136,16 +139,19 @@ int cmd_compare(int argc, char **argv)
 			return cli_usage_error("compare", "unknown option %s", argv[optind - 1]);
 		}
 	}
-	if (argc - optind != 2)
+	if (argc - optind < 2)
 		return cli_usage_error("compare", "name an INNER and an OUTER dump");
-	config.inner = argv[optind];
-	config.outer = argv[optind + 1];
+	config.inner = (const char *const *)argv + optind;
+	config.nr_inner = (size_t)(argc - 1 - optind);
+	config.outer = argv[argc - 1];
 	config.want_picture = html_path != NULL;
 	if (html_path) {
 		html = open_html(html_path);
 		if (!html)
 			return EXIT_CODE_BAD_INPUT;
 	}
-	sandbox_for_dumps(config.inner, config.outer, NULL);
+	rules.inputs = (const char *const *)argv + optind;
+	rules.nr_inputs = (size_t)(argc - optind);
+	sandbox_enter(&rules, &sandbox);
 	return run(&config, json, html_path, html);
 }

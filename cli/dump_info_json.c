@@ -79,8 +79,9 @@ static json_t *split_json(const struct kdump_details *k)
 {
 	if (!k->header.split)
 		return json_null();
-	return json_pack("{s:I, s:I, s:I}", "start_pfn", (json_int_t)k->header.start_pfn, "end_pfn",
-			 (json_int_t)k->header.end_pfn, "pages_in_other_files", (json_int_t)k->nr_elsewhere);
+	return json_pack("{s:I, s:I, s:I, s:I}", "files", (json_int_t)k->nr_files, "start_pfn",
+			 (json_int_t)k->header.start_pfn, "end_pfn", (json_int_t)k->header.end_pfn,
+			 "pages_in_other_files", (json_int_t)k->nr_elsewhere);
 }
 
 static json_t *kdump_json(const struct dump_info *di)

@@ -88,7 +88,9 @@ static void print_split(const struct dump_info *di, FILE *to)
 {
 	char start[32], end[32], other[32];
 
-	if (di->kdump && di->kdump->header.split)
+	if (di->kdump && di->kdump->nr_files > 1)
+		line(to, "split", "a set of %u files", di->kdump->nr_files);
+	else if (di->kdump && di->kdump->header.split)
 		line(to, "split", "page frames %s to %s; the other files of the set hold %s pages",
 		     grouped(di->kdump->header.start_pfn, start), grouped(di->kdump->header.end_pfn, end),
 		     grouped(di->kdump->nr_elsewhere, other));

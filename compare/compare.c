@@ -97,9 +97,9 @@ enum status compare_run(const struct compare_config *config, struct compare_repo
 
 	memset(report, 0, sizeof(*report));
 	report->verdict = VERDICT_INCOMPARABLE;
-	st = side_init(&inner, config->inner, err);
+	st = side_init(&inner, config->inner, config->nr_inner, err);
 	if (st == ST_OK)
-		st = side_init(&outer, config->outer, err);
+		st = side_init(&outer, &config->outer, 1, err);
 	if (st == ST_OK)
 		st = compare_sides(&inner, &outer, config, report, err);
 	side_deinit(&outer);

@@ -78,7 +78,7 @@ struct field_report {
 
 /** What one of the two dumps is, for the head of a report. */
 struct side_report {
-	const char *path; /**< the caller's */
+	const char *path; /**< the caller's; the first of several */
 	char format[48];  /**< "ELF core", "KDUMP version 6" */
 	bool level_known; /**< a KDUMP tells; a filtered ELF core does not */
 	unsigned level;
@@ -138,9 +138,11 @@ struct compare_report {
 };
 
 struct compare_config {
-	const char *inner, *outer; /**< paths */
-	bool force;		   /**< compare dumps of different boots */
-	bool want_picture;	   /**< collect what compare_report_html() draws */
+	const char *const *inner; /**< paths: one, or the files of a split dump */
+	size_t nr_inner;
+	const char *outer;
+	bool force;	   /**< compare dumps of different boots */
+	bool want_picture; /**< collect what compare_report_html() draws */
 };
 
 /**

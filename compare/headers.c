@@ -230,7 +230,10 @@ static void describe_side(const struct side *s, struct side_report *to)
 	const struct kdump_details *kd = kdump_physmem_details(s->pm);
 
 	to->path = s->path;
-	if (kd)
+	if (kd && kd->nr_files > 1)
+		snprintf(to->format, sizeof(to->format), "%sKDUMP version %d in %u files",
+			 kd->flattened ? "flattened " : "", kd->header.version, kd->nr_files);
+	else if (kd)
 		snprintf(to->format, sizeof(to->format), "%sKDUMP version %d", kd->flattened ? "flattened " : "",
 			 kd->header.version);
 	else

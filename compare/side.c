@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "compare/side.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,12 +13,27 @@
 #define NOTE_HEADER_BYTES 12
 #define NOTE_NAME_MAX 32u
 
-enum status side_init(struct side *s, const char *path, struct err *err)
+/* What the other files of the set hold would all look lost. */
+static enum status check_whole(const struct side *s, struct err *err)
+{
+	const struct kdump_details *kd = kdump_physmem_details(s->pm);
+
+	if (!kd || !kd->nr_elsewhere)
+		return ST_OK;
+	return err_set(err, ST_BAD_INPUT,
+		       "%s is one file of a split dump, with page frames 0x%" PRIx64 " to 0x%" PRIx64
+		       "; name all of its files, or a folder with them",
+		       s->path, kd->header.start_pfn, kd->header.end_pfn);
+}
+
+enum status side_init(struct side *s, const char *const *paths, size_t nr_paths, struct err *err)
 {
 	enum status st;
 
-	*s = (struct side){ .path = path };
-	st = physmem_open(path, &s->pm, err);
+	*s = (struct side){ .path = paths[0] };
+	st = physmem_open_files(paths, nr_paths, &s->pm, err);
+	if (st == ST_OK)
+		st = check_whole(s, err);
 	if (st != ST_OK)
 		return st;
 	if (kmodel_open(s->pm, &s->km, &s->why_no_model) != ST_OK)
@@ -164,6 +180,6 @@ void side_deinit(struct side *s)
 		iomem_deinit(&s->iomem);
 	vmcoreinfo_free(s->memory_vi);
 	kmodel_close(s->km);
-	physmem_close(s->pm);
+	physmem_close(s->pm); /* NULL is fine */
 	*s = (struct side){ 0 };
 }

@@ -31,8 +31,11 @@ struct side {
 	size_t nr_crash_cma;
 };
 
-/** Open @path; the kernel model may be missing. */
-enum status side_init(struct side *s, const char *path, struct err *err) __must_check;
+/**
+ * Open one dump of all @paths; the kernel model may be missing. ST_BAD_INPUT also where they are only a part of a split
+ * dump.
+ */
+enum status side_init(struct side *s, const char *const *paths, size_t nr_paths, struct err *err) __must_check;
 /**
  * Give @s, which has no model of its own, @other's VMCOREINFO, and see whether @s's memory agrees with it: page tables
  * reached from its symbols must map the image. Borrows the text: @other must outlive @s.

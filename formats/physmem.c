@@ -3,14 +3,17 @@
 
 #include <string.h>
 
-#include "formats/elf/elf_physmem.h"
-#include "formats/io/flattened.h"
-#include "formats/kdump/kdump_physmem.h"
-
 void physmem_close(struct physmem *pm)
 {
 	if (pm)
 		pm->ops->close(pm);
+}
+
+enum status physmem_clone(struct physmem *pm, struct physmem **clone, struct err *err)
+{
+	if (!pm->ops->clone)
+		return err_set(err, ST_UNSUPPORTED, "this dump has one reader only");
+	return pm->ops->clone(pm, clone, err);
 }
 
 enum status physmem_read_some(struct physmem *pm, uint64_t paddr, void *buf, size_t len, size_t *got, struct err *err)
@@ -99,41 +102,4 @@ uint64_t physmem_nr_present_pages(const struct physmem *pm)
 uint64_t physmem_max_pfn(const struct physmem *pm)
 {
 	return pm->nr_ranges ? div_round_up(pm->ranges[pm->nr_ranges - 1].end, pm->page_size) : 0;
-}
-
-static enum status open_source(struct rsource **src, struct physmem **pm, struct err *err)
-{
-	enum status st;
-
-	if (flattened_probe(*src)) {
-		struct rsource *flat;
-		bool truncated;
-
-		st = rsource_flattened_open(*src, &flat, &truncated, err);
-		if (st != ST_OK)
-			return st;
-		*src = flat;
-		st = kdump_physmem_open_flattened(flat, truncated, pm, err);
-	} else if (kdump_physmem_probe(*src)) {
-		st = kdump_physmem_open(*src, pm, err);
-	} else if (elf_physmem_probe(*src)) {
-		st = elf_physmem_open(*src, pm, err);
-	} else {
-		return err_set(err, ST_BAD_INPUT, "not a dump: neither ELF, KDUMP nor flattened KDUMP");
-	}
-	if (st == ST_OK)
-		*src = NULL; /* owned by the physmem now */
-	return st;
-}
-
-enum status physmem_open(const char *path, struct physmem **pm, struct err *err)
-{
-	struct rsource *src;
-	enum status st = rsource_file_open(path, &src, err);
-
-	if (st != ST_OK)
-		return st;
-	st = open_source(&src, pm, err);
-	rsource_close(src);
-	return st == ST_OK ? st : err_wrap(err, st, "%s", path);
 }

@@ -28,6 +28,8 @@ struct physmem_ops {
 	 * early: a run that touches it can follow. False where there is none.
 	 */
 	bool (*next_data)(struct physmem *pm, uint64_t paddr, uint64_t limit, struct range *run);
+	/** Another reader of the same dump, for a thread of its own. ST_UNSUPPORTED: the source has one reader only. */
+	enum status (*clone)(struct physmem *pm, struct physmem **clone, struct err *err);
 	void (*close)(struct physmem *pm);
 };
 
@@ -67,11 +69,21 @@ enum page_state {
 };
 
 /**
- * Open any dump: ELF core (/proc/vmcore, QEMU, makedumpfile -E), KDUMP v1..v6, flattened KDUMP. The format is found by
- * content. ST_BAD_INPUT with one clear line for anything else.
+ * Open any dump: ELF core (/proc/vmcore, QEMU, makedumpfile -E), KDUMP v1..v6, flattened KDUMP; or a folder that holds
+ * one of these, or the files of one split set, and no other dump. The format is found by content. ST_BAD_INPUT with one
+ * clear line for anything else.
  */
 enum status physmem_open(const char *path, struct physmem **pm, struct err *err) __must_check;
+/** Open the files of a split KDUMP, in any order. One path: as physmem_open(). */
+enum status physmem_open_files(const char *const *paths, size_t nr_paths, struct physmem **pm,
+			       struct err *err) __must_check;
 void physmem_close(struct physmem *pm);
+
+/**
+ * Another reader of @pm, with caches of its own, for another thread: it may be used while @pm is, and is closed before
+ * @pm is. ST_UNSUPPORTED: this source has one reader only.
+ */
+enum status physmem_clone(struct physmem *pm, struct physmem **clone, struct err *err) __must_check;
 
 /** As the operation; see struct physmem_ops. */
 enum status physmem_read_some(struct physmem *pm, uint64_t paddr, void *buf, size_t len, size_t *got, struct err *err)

@@ -22,6 +22,7 @@ struct elf_physmem {
 	struct elf_headers headers;
 	struct segment_map map;
 	struct elf_details details;
+	bool is_clone; /**< borrows all of the above */
 };
 
 static enum status elf_read(struct physmem *pm, uint64_t paddr, void *buf, size_t len, size_t *got, struct err *err)
@@ -69,15 +70,33 @@ static void elf_close(struct physmem *pm)
 {
 	struct elf_physmem *e = (struct elf_physmem *)pm;
 
-	elf_headers_deinit(&e->headers);
-	segment_map_deinit(&e->map);
-	rsource_close(e->src);
+	if (!e->is_clone) {
+		elf_headers_deinit(&e->headers);
+		segment_map_deinit(&e->map);
+		rsource_close(e->src);
+	}
 	free(e);
+}
+
+static enum status elf_clone(struct physmem *pm, struct physmem **clone, struct err *err)
+{
+	struct elf_physmem *from = (struct elf_physmem *)pm, *e;
+
+	if (!from->src->can_share)
+		return err_set(err, ST_UNSUPPORTED, "%s has one reader only", from->src->name);
+	e = malloc(sizeof(*e));
+	if (!e)
+		return err_set(err, ST_NO_MEMORY, "out of memory");
+	*e = *from;
+	e->is_clone = true;
+	*clone = &e->base;
+	return ST_OK;
 }
 
 static const struct physmem_ops elf_ops = {
 	.read = elf_read,
 	.next_data = elf_next_data,
+	.clone = elf_clone,
 	.close = elf_close,
 };
 

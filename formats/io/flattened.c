@@ -2,6 +2,7 @@
 #include "formats/io/flattened.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,7 +30,7 @@ struct flat_source {
 	struct rsource *inner;
 	struct segment *segments; /**< sorted, disjoint */
 	size_t nr_segments;
-	size_t last; /**< the segment that served the last read */
+	atomic_size_t last; /**< the segment that served the last read, of any thread: where to look first */
 };
 
 struct segment_list {
@@ -244,12 +245,16 @@ static enum status resolve(const struct segment_list *in, struct segment_list *o
 /** The first segment that ends after @off; nr_segments where there is none. */
 static size_t find_segment(struct flat_source *f, uint64_t off)
 {
-	size_t lo = 0, hi = f->nr_segments;
+	size_t lo = 0, hi = f->nr_segments, last = atomic_load_explicit(&f->last, memory_order_relaxed);
 
 	/* Sequential readers stay in a segment or step into the next. */
-	for (size_t i = f->last; i < f->nr_segments && i < f->last + 2; i++)
-		if (off < f->segments[i].end && (!i || off >= f->segments[i - 1].end))
-			return f->last = i;
+	for (size_t i = last; i < f->nr_segments && i < last + 2; i++) {
+		if (off >= f->segments[i].end || (i && off < f->segments[i - 1].end))
+			continue;
+		if (i != last)
+			atomic_store_explicit(&f->last, i, memory_order_relaxed);
+		return i;
+	}
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
@@ -258,7 +263,8 @@ static size_t find_segment(struct flat_source *f, uint64_t off)
 		else
 			hi = mid;
 	}
-	return f->last = lo;
+	atomic_store_explicit(&f->last, lo, memory_order_relaxed);
+	return lo;
 }
 
 static enum status flat_read_at(struct rsource *src, uint64_t off, void *buf, size_t len, size_t *got, struct err *err)
@@ -364,6 +370,7 @@ enum status rsource_flattened_open(struct rsource *inner, struct rsource **src, 
 	}
 	f->base.ops = &flat_ops;
 	f->base.size_bytes = index.nr ? index.v[index.nr - 1].end : 0;
+	f->base.can_share = inner->can_share;
 	f->inner = inner;
 	f->segments = index.v;
 	f->nr_segments = index.nr;

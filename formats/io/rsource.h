@@ -2,6 +2,7 @@
 #ifndef FORMATS_IO_RSOURCE_H
 #define FORMATS_IO_RSOURCE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -10,7 +11,7 @@
 
 /**
  * Bytes that can be read at any offset: a file, a block device, /proc/vmcore, a memory buffer, or another source seen
- * through a layer (a flattened dump). Not thread-safe.
+ * through a layer (a flattened dump). Not thread-safe unless can_share says so.
  */
 struct rsource;
 
@@ -31,7 +32,8 @@ struct rsource_ops {
 struct rsource {
 	const struct rsource_ops *ops;
 	uint64_t size_bytes;
-	char *name; /**< for messages; owned */
+	char *name;	 /**< for messages; owned */
+	bool can_share;	 /**< threads may read and ask for data at once */
 };
 
 /**

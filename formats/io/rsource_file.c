@@ -255,6 +255,7 @@ enum status rsource_file_open(const char *path, struct rsource **src, struct err
 	f->base.ops = &file_ops;
 	f->base.size_bytes = size;
 	f->use_windows = is_on_proc(fd);
+	f->base.can_share = !f->use_windows;
 	f->fd = fd;
 	fd = -1;
 	if (f->use_windows)

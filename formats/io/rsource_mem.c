@@ -37,6 +37,7 @@ enum status rsource_mem_open(const void *data, size_t len, const char *name, str
 		return err_set(err, ST_NO_MEMORY, "out of memory");
 	m->base.ops = &mem_ops;
 	m->base.size_bytes = len;
+	m->base.can_share = true;
 	m->base.name = strdup(name);
 	m->data = data;
 	if (!m->base.name) {

@@ -198,12 +198,59 @@ enum status kdump_bitmap_init(struct kdump_bitmap *bm, struct rsource *src, uint
 	return st;
 }
 
+enum status kdump_bitmap_share(struct kdump_bitmap *bm, const struct kdump_bitmap *from, struct err *err)
+{
+	*bm = (struct kdump_bitmap){
+		.src = from->src,
+		.off = from->off,
+		.nr_bits = from->nr_bits,
+		.nr_blocks = from->nr_blocks,
+		.counts = from->counts,
+		.borrowed_counts = true,
+		.blocks = malloc((size_t)KDUMP_BITMAP_SLOTS * KDUMP_BITMAP_BLOCK_BYTES),
+	};
+	return bm->blocks ? ST_OK : err_set(err, ST_NO_MEMORY, "out of memory");
+}
+
 void kdump_bitmap_deinit(struct kdump_bitmap *bm)
 {
-	free(bm->counts);
+	if (!bm->borrowed_counts)
+		free(bm->counts);
 	free(bm->blocks);
 	bm->counts = NULL;
 	bm->blocks = NULL;
+}
+
+static enum status check_same_block(const struct kdump_bitmap *a, const struct kdump_bitmap *b, uint64_t block,
+				    uint8_t *x, uint8_t *y, struct err *err)
+{
+	enum status st = read_block(a->src, a->off, a->nr_bits, block, x, err);
+
+	if (st == ST_OK)
+		st = read_block(b->src, b->off, b->nr_bits, block, y, err);
+	if (st == ST_OK && memcmp(x, y, KDUMP_BITMAP_BLOCK_BYTES) != 0)
+		st = err_set(err, ST_BAD_INPUT, "their page bitmaps differ between page frames %" PRIu64 " and %" PRIu64,
+			     block * BLOCK_BITS, min_u64(a->nr_bits, (block + 1) * BLOCK_BITS));
+	return st;
+}
+
+enum status kdump_bitmap_check_same(const struct kdump_bitmap *a, const struct kdump_bitmap *b, struct err *err)
+{
+	uint8_t *x, *y;
+	enum status st = ST_OK;
+
+	if (a->nr_bits != b->nr_bits || memcmp(a->counts, b->counts, (a->nr_blocks + 1) * sizeof(*a->counts)) != 0)
+		return err_set(err, ST_BAD_INPUT, "their page bitmaps differ");
+	x = malloc(2 * (size_t)KDUMP_BITMAP_BLOCK_BYTES);
+	if (!x)
+		return err_set(err, ST_NO_MEMORY, "out of memory");
+	y = x + KDUMP_BITMAP_BLOCK_BYTES;
+	for (uint64_t i = 0; i < a->nr_blocks && st == ST_OK; i++)
+		/* Blocks of no page are equal already, and a hostile file may claim very many. */
+		if (a->counts[i + 1] != a->counts[i])
+			st = check_same_block(a, b, i, x, y, err);
+	free(x);
+	return st;
 }
 
 static enum status load_block(struct kdump_bitmap *bm, uint64_t block, const uint8_t **bits, struct err *err)

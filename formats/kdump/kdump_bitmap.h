@@ -21,6 +21,7 @@ struct kdump_bitmap {
 	uint64_t nr_bits;
 	uint64_t nr_blocks;
 	uint64_t *counts;			 /**< nr_blocks + 1: bits set before block i */
+	bool borrowed_counts;			 /**< of the bitmap that this one shares */
 	uint8_t *blocks;			 /**< KDUMP_BITMAP_SLOTS of them */
 	uint64_t slot_block[KDUMP_BITMAP_SLOTS]; /**< block + 1; 0: empty */
 	/* The last rank asked for: of the first bit of this word. */
@@ -42,7 +43,13 @@ struct kdump_bitmap_facts {
  */
 enum status kdump_bitmap_init(struct kdump_bitmap *bm, struct rsource *src, uint64_t off_1, uint64_t off_2,
 			      uint64_t nr_bits, struct kdump_bitmap_facts *facts, struct err *err) __must_check;
+/** A second reader of @from's bits, with a cache of its own; borrows what @from has indexed. */
+enum status kdump_bitmap_share(struct kdump_bitmap *bm, const struct kdump_bitmap *from, struct err *err) __must_check;
 void kdump_bitmap_deinit(struct kdump_bitmap *bm);
+
+/** ST_BAD_INPUT: the two do not have the same bits set. */
+enum status kdump_bitmap_check_same(const struct kdump_bitmap *a, const struct kdump_bitmap *b,
+				    struct err *err) __must_check;
 
 /** *@set: is the bit set? *@rank: how many are set before it. @pfn <= nr_bits; at nr_bits no bit is set. */
 enum status kdump_bitmap_rank(struct kdump_bitmap *bm, uint64_t pfn, bool *set, uint64_t *rank,

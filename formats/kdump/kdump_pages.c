@@ -9,11 +9,29 @@
 
 #define DESC_BLOCK_BYTES ((size_t)KDUMP_DESCS_PER_BLOCK * KDUMP_PAGE_DESC_SIZE)
 #define AHEAD_BYTES ((size_t)MIB)
+/* One of several readers jumps over what the others read, and throws the rest of its window away. */
+#define AHEAD_BYTES_SHARED ((size_t)256 * KIB)
 /* A reader that skips so little is still sequential. */
 #define AHEAD_SLACK (64 * KIB)
 
 static const uint32_t codec_flags[KDUMP_NR_CODECS] = { CODEC_FLAG_ZLIB, CODEC_FLAG_LZO, CODEC_FLAG_SNAPPY,
 						       CODEC_FLAG_ZSTD };
+
+static enum status wake(struct kdump_pages *p, struct err *err)
+{
+	if (p->desc_blocks)
+		return ST_OK;
+	p->desc_blocks = malloc(KDUMP_DESC_SLOTS * DESC_BLOCK_BYTES);
+	p->ahead.cap = p->ahead_bytes;
+	p->ahead.buf = malloc(p->ahead.cap);
+	p->exact.cap = p->page_size;
+	p->exact.buf = malloc(p->exact.cap);
+	p->page_slots = malloc((size_t)KDUMP_PAGE_SLOTS * p->page_size);
+	if (p->desc_blocks && p->ahead.buf && p->exact.buf && p->page_slots)
+		return ST_OK;
+	kdump_pages_sleep(p);
+	return err_set(err, ST_NO_MEMORY, "no memory for the read windows");
+}
 
 enum status kdump_pages_init(struct kdump_pages *p, struct rsource *src, const struct kdump_header *h,
 			     uint64_t desc_off, uint64_t nr_descs, struct err *err)
@@ -22,30 +40,47 @@ enum status kdump_pages_init(struct kdump_pages *p, struct rsource *src, const s
 		.src = src,
 		.order = h->order,
 		.page_size = h->block_size,
+		.ahead_bytes = AHEAD_BYTES,
 		.desc_off = desc_off,
 		.nr_descs = nr_descs,
 	};
-	p->desc_blocks = malloc(KDUMP_DESC_SLOTS * DESC_BLOCK_BYTES);
-	p->ahead.cap = AHEAD_BYTES;
-	p->ahead.buf = malloc(p->ahead.cap);
-	p->exact.cap = h->block_size;
-	p->exact.buf = malloc(p->exact.cap);
-	p->page_slots = malloc((size_t)KDUMP_PAGE_SLOTS * h->block_size);
-	if (p->desc_blocks && p->ahead.buf && p->exact.buf && p->page_slots)
-		return ST_OK;
-	kdump_pages_deinit(p);
-	return err_set(err, ST_NO_MEMORY, "no memory for the read windows");
+	return wake(p, err);
 }
 
-void kdump_pages_deinit(struct kdump_pages *p)
+void kdump_pages_share(struct kdump_pages *p, const struct kdump_pages *from)
 {
-	for (size_t i = 0; i < KDUMP_NR_CODECS; i++)
+	*p = (struct kdump_pages){
+		.src = from->src,
+		.order = from->order,
+		.page_size = from->page_size,
+		.ahead_bytes = AHEAD_BYTES_SHARED,
+		.desc_off = from->desc_off,
+		.nr_descs = from->nr_descs,
+		.gaps_are_losses = from->gaps_are_losses,
+	};
+}
+
+void kdump_pages_sleep(struct kdump_pages *p)
+{
+	for (size_t i = 0; i < KDUMP_NR_CODECS; i++) {
 		if (p->codec_ctx[i])
 			codec_by_flag(codec_flags[i])->close(p->codec_ctx[i]);
+		p->codec_ctx[i] = NULL;
+	}
 	free(p->desc_blocks);
 	free(p->ahead.buf);
 	free(p->exact.buf);
 	free(p->page_slots);
+	p->desc_blocks = NULL;
+	p->page_slots = NULL;
+	p->ahead = p->exact = (struct kdump_window){ 0 };
+	memset(p->desc_slot_block, 0, sizeof(p->desc_slot_block));
+	memset(p->page_slot_desc, 0, sizeof(p->page_slot_desc));
+}
+
+void kdump_pages_deinit(struct kdump_pages *p)
+{
+	kdump_pages_sleep(p);
 	*p = (struct kdump_pages){ 0 };
 }
 
@@ -74,6 +109,8 @@ enum status kdump_pages_desc(struct kdump_pages *p, uint64_t index, struct page_
 
 	if (index >= p->nr_descs)
 		return err_set(err, ST_NOT_FOUND, "there is no descriptor %" PRIu64, index);
+	if (wake(p, err) != ST_OK)
+		return ST_NO_MEMORY;
 	if (load_desc_block(p, block, NULL) == ST_OK && i < p->desc_slot_nr[slot]) {
 		page_desc_decode(p->desc_blocks + slot * DESC_BLOCK_BYTES + i * KDUMP_PAGE_DESC_SIZE, p->order, desc);
 		return ST_OK;

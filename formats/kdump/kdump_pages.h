@@ -28,9 +28,10 @@ struct kdump_pages {
 	struct rsource *src;
 	enum byte_order order;
 	uint32_t page_size;
+	size_t ahead_bytes; /**< how much a sequential reader takes at once */
 	uint64_t desc_off, nr_descs; /**< of the table */
 	bool gaps_are_losses;	     /**< a cut-off flattened stream: its gaps are missing bytes, not zeros */
-	uint8_t *desc_blocks;
+	uint8_t *desc_blocks; /**< NULL: asleep, as all memory below */
 	uint64_t desc_slot_block[KDUMP_DESC_SLOTS]; /**< block + 1; 0: empty */
 	size_t desc_slot_nr[KDUMP_DESC_SLOTS];	    /**< whole descriptors in it */
 	struct kdump_window ahead;		    /**< of a sequential reader */
@@ -44,9 +45,13 @@ struct kdump_pages {
 /** Allocates; reads nothing. @desc_off + 24 * @nr_descs has been checked not to overflow. */
 enum status kdump_pages_init(struct kdump_pages *p, struct rsource *src, const struct kdump_header *h,
 			     uint64_t desc_off, uint64_t nr_descs, struct err *err) __must_check;
+/** A second reader of @from's pages, with windows of its own, asleep. Its source must be one that can be shared. */
+void kdump_pages_share(struct kdump_pages *p, const struct kdump_pages *from);
 void kdump_pages_deinit(struct kdump_pages *p);
+/** Give back all memory until it is read again: of the many files of a set few are in use at a time. */
+void kdump_pages_sleep(struct kdump_pages *p);
 
-/** ST_IO where the file ends before the descriptor. */
+/** ST_IO where the file ends before the descriptor; ST_NO_MEMORY too. */
 enum status kdump_pages_desc(struct kdump_pages *p, uint64_t index, struct page_desc *desc,
 			     struct err *err) __must_check;
 

@@ -7,8 +7,7 @@
 
 #include "common/log.h"
 #include "formats/elf/notes.h"
-#include "formats/kdump/kdump_bitmap.h"
-#include "formats/kdump/kdump_pages.h"
+#include "formats/kdump/kdump_internal.h"
 #include "formats/kdump/kdump_survey.h"
 
 /* What the kernel and QEMU write is a few hundred bytes a CPU, and device dumps. */
@@ -17,39 +16,65 @@
 /* No architecture has wider physical addresses; bounds the index of a file that claims more. */
 #define PHYS_ADDR_BITS_MAX 52
 
-struct kdump_physmem {
-	struct physmem base;
-	struct rsource *src;
-	struct kdump_details details;
-	struct kdump_bitmap stored;
-	struct kdump_pages pages;
-	struct range *ranges;
-	void *notes;
-	char *vmcoreinfo;	     /**< where it is not a part of the notes */
-	uint64_t start_pfn, end_pfn; /**< what this file has descriptors for: all but in a split set */
-	uint64_t start_rank;	     /**< stored pages before start_pfn: in other files of the set */
-};
-
 /** Places that follow from the main header. */
 struct kdump_places {
 	uint64_t bitmap_1_off, bitmap_2_off, desc_off;
 };
 
+/** The part that @pfn belongs to; NULL where there is none. */
+static struct kdump_part *find_part(struct kdump_physmem *k, uint64_t pfn)
+{
+	size_t lo = 0, hi = k->nr_parts;
+
+	if (pfn >= k->parts[k->last_part].start_pfn && pfn < k->parts[k->last_part].end_pfn)
+		return &k->parts[k->last_part];
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (k->parts[mid].end_pfn <= pfn)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (lo == k->nr_parts || pfn < k->parts[lo].start_pfn)
+		return NULL;
+	k->last_part = lo;
+	return &k->parts[lo];
+}
+
+/** Parts that have not been read for long give their memory back. */
+static void keep_few_awake(struct kdump_physmem *k, const struct kdump_part *part)
+{
+	size_t nr = (size_t)(part - k->parts) + 1;
+
+	if (k->nr_parts <= KDUMP_AWAKE_PARTS)
+		return;
+	for (size_t i = 0; i < KDUMP_AWAKE_PARTS; i++)
+		if (k->awake[i] == nr)
+			return;
+	if (k->awake[k->next_awake])
+		kdump_pages_sleep(&k->parts[k->awake[k->next_awake] - 1].pages);
+	k->awake[k->next_awake] = nr;
+	k->next_awake = (k->next_awake + 1) % KDUMP_AWAKE_PARTS;
+}
+
 static enum status read_page_part(struct kdump_physmem *k, uint64_t pfn, size_t off, void *buf, size_t len,
 				  struct err *err)
 {
+	struct kdump_part *part = find_part(k, pfn);
 	uint64_t rank;
 	bool stored = false;
 	enum status st;
 
-	if (pfn < k->start_pfn || pfn >= k->end_pfn)
+	if (!part)
 		return err_set(err, ST_NO_DATA, "page frame 0x%" PRIx64 " is not in this dump", pfn);
 	st = kdump_bitmap_rank(&k->stored, pfn, &stored, &rank, err);
 	if (st != ST_OK)
 		return err_wrap(err, ST_IO, "page frame 0x%" PRIx64, pfn);
 	if (!stored)
 		return err_set(err, ST_NO_DATA, "page frame 0x%" PRIx64 " was left out of this dump", pfn);
-	st = kdump_pages_read(&k->pages, rank - k->start_rank, off, buf, len, err);
+	keep_few_awake(k, part);
+	st = kdump_pages_read(&part->pages, rank - part->start_rank, off, buf, len, err);
 	return st == ST_OK ? st : err_wrap(err, st, "page frame 0x%" PRIx64, pfn);
 }
 
@@ -70,13 +95,14 @@ static enum status kdump_read(struct physmem *pm, uint64_t paddr, void *buf, siz
 	return ST_OK;
 }
 
+/* Between two parts of a set no bit is set, so only its ends bound the search. */
 static bool kdump_next_data(struct physmem *pm, uint64_t paddr, uint64_t limit, struct range *run)
 {
 	struct kdump_physmem *k = (struct kdump_physmem *)pm;
-	uint64_t limit_pfn = min_u64(div_round_up(limit, pm->page_size), k->end_pfn);
+	uint64_t limit_pfn = min_u64(div_round_up(limit, pm->page_size), k->parts[k->nr_parts - 1].end_pfn);
 	struct range pfns;
 
-	if (!kdump_bitmap_next_run(&k->stored, max_u64(paddr / pm->page_size, k->start_pfn), limit_pfn, &pfns))
+	if (!kdump_bitmap_next_run(&k->stored, max_u64(paddr / pm->page_size, k->parts[0].start_pfn), limit_pfn, &pfns))
 		return false;
 	run->start = max_u64(paddr, pfns.start * pm->page_size);
 	run->end = min_u64(limit, pfns.end * pm->page_size);
@@ -87,18 +113,58 @@ static void kdump_close(struct physmem *pm)
 {
 	struct kdump_physmem *k = (struct kdump_physmem *)pm;
 
-	kdump_pages_deinit(&k->pages);
 	kdump_bitmap_deinit(&k->stored);
-	rsource_close(k->src);
-	free(k->ranges);
-	free(k->notes);
-	free(k->vmcoreinfo);
+	for (size_t i = 0; i < k->nr_parts; i++) {
+		kdump_pages_deinit(&k->parts[i].pages);
+		if (!k->is_clone)
+			rsource_close(k->parts[i].src);
+	}
+	free(k->parts);
+	if (!k->is_clone) {
+		free(k->ranges);
+		free(k->notes);
+		free(k->vmcoreinfo);
+	}
 	free(k);
+}
+
+static enum status kdump_clone(struct physmem *pm, struct physmem **clone, struct err *err)
+{
+	struct kdump_physmem *from = (struct kdump_physmem *)pm, *k;
+	enum status st;
+
+	for (size_t i = 0; i < from->nr_parts; i++)
+		if (!from->parts[i].src->can_share)
+			return err_set(err, ST_UNSUPPORTED, "%s has one reader only", from->parts[i].src->name);
+	k = malloc(sizeof(*k));
+	if (!k)
+		return err_set(err, ST_NO_MEMORY, "out of memory");
+	*k = *from;
+	k->is_clone = true;
+	k->last_part = 0;
+	k->next_awake = 0;
+	memset(k->awake, 0, sizeof(k->awake));
+	k->parts = calloc(from->nr_parts, sizeof(*k->parts));
+	st = kdump_bitmap_share(&k->stored, &from->stored, err);
+	if (!k->parts) {
+		k->nr_parts = 0;
+		st = err_set(err, ST_NO_MEMORY, "out of memory");
+	}
+	for (size_t i = 0; i < k->nr_parts; i++) {
+		k->parts[i] = from->parts[i];
+		kdump_pages_share(&k->parts[i].pages, &from->parts[i].pages);
+	}
+	if (st == ST_OK)
+		*clone = &k->base;
+	else
+		kdump_close(&k->base);
+	return st;
 }
 
 static const struct physmem_ops kdump_ops = {
 	.read = kdump_read,
 	.next_data = kdump_next_data,
+	.clone = kdump_clone,
 	.close = kdump_close,
 };
 
@@ -116,14 +182,14 @@ static enum status read_headers(struct kdump_physmem *k, struct err *err)
 	struct kdump_header *h = &k->details.header;
 	uint8_t main_blk[KDUMP_MAIN_HEADER_SIZE_64], sub[KDUMP_SUB_HEADER_SIZE_64];
 	size_t got;
-	enum status st = rsource_read_some(k->src, 0, main_blk, sizeof(main_blk), &got, err);
+	enum status st = rsource_read_some(k->parts[0].src, 0, main_blk, sizeof(main_blk), &got, err);
 
 	if (st != ST_OK)
 		return st;
 	st = kdump_main_header_decode(main_blk, got, h, err);
 	if (st != ST_OK)
 		return st;
-	st = rsource_read_some(k->src, h->block_size, sub, sizeof(sub), &got, err);
+	st = rsource_read_some(k->parts[0].src, h->block_size, sub, sizeof(sub), &got, err);
 	if (st != ST_OK)
 		return st;
 	return kdump_sub_header_decode(sub, got, h, err);
@@ -148,10 +214,10 @@ static enum status find_places(const struct kdump_physmem *k, struct kdump_place
 	pl->desc_off = pl->bitmap_1_off + all;
 	/* Dumps of the first versions have one bitmap only, told apart by the room that it has. */
 	pl->bitmap_2_off = pl->bitmap_1_off + (h->bitmap_blocks >= 2 * need_blocks ? all / 2 : 0);
-	if (pl->desc_off > k->src->size_bytes)
+	if (pl->desc_off > k->parts[0].src->size_bytes)
 		return err_set(err, ST_BAD_INPUT,
 			       "bitmaps end at offset %" PRIu64 ", beyond the end of the file at %" PRIu64,
-			       pl->desc_off, k->src->size_bytes);
+			       pl->desc_off, k->parts[0].src->size_bytes);
 	return ST_OK;
 }
 
@@ -159,12 +225,13 @@ static enum status find_places(const struct kdump_physmem *k, struct kdump_place
 static enum status find_split(struct kdump_physmem *k, struct err *err)
 {
 	const struct kdump_header *h = &k->details.header;
+	struct kdump_part *part = &k->parts[0];
 	uint64_t end_rank;
 	bool set;
 	enum status st;
 
-	k->start_pfn = 0;
-	k->end_pfn = h->max_mapnr;
+	part->start_pfn = 0;
+	part->end_pfn = h->max_mapnr;
 	k->details.nr_stored = k->stored.counts[k->stored.nr_blocks];
 	if (!h->split)
 		return ST_OK;
@@ -172,13 +239,13 @@ static enum status find_split(struct kdump_physmem *k, struct err *err)
 		return err_set(err, ST_BAD_INPUT,
 			       "split dump claims page frames %" PRIu64 " to %" PRIu64 " of %" PRIu64, h->start_pfn,
 			       h->end_pfn, h->max_mapnr);
-	k->start_pfn = h->start_pfn;
-	k->end_pfn = h->end_pfn;
-	st = kdump_bitmap_rank(&k->stored, k->start_pfn, &set, &k->start_rank, err);
+	part->start_pfn = h->start_pfn;
+	part->end_pfn = h->end_pfn;
+	st = kdump_bitmap_rank(&k->stored, part->start_pfn, &set, &part->start_rank, err);
 	if (st == ST_OK)
-		st = kdump_bitmap_rank(&k->stored, k->end_pfn, &set, &end_rank, err);
+		st = kdump_bitmap_rank(&k->stored, part->end_pfn, &set, &end_rank, err);
 	if (st == ST_OK)
-		k->details.nr_stored = end_rank - k->start_rank;
+		k->details.nr_stored = end_rank - part->start_rank;
 	k->details.nr_elsewhere = k->stored.counts[k->stored.nr_blocks] - k->details.nr_stored;
 	return st;
 }
@@ -188,7 +255,7 @@ static enum status read_bitmaps(struct kdump_physmem *k, const struct kdump_plac
 	const struct kdump_header *h = &k->details.header;
 	struct kdump_bitmap_facts facts;
 	enum status st =
-		kdump_bitmap_init(&k->stored, k->src, pl->bitmap_1_off, pl->bitmap_2_off, h->max_mapnr, &facts, err);
+		kdump_bitmap_init(&k->stored, k->parts[0].src, pl->bitmap_1_off, pl->bitmap_2_off, h->max_mapnr, &facts, err);
 
 	if (st != ST_OK)
 		return st;
@@ -219,15 +286,15 @@ static enum status read_blob(struct kdump_physmem *k, const char *what, uint64_t
 	if (!len)
 		return ST_OK;
 	/* A dump without these is still memory that can be read. */
-	if (!off || len > len_max || !span_within(off, len, k->src->size_bytes)) {
+	if (!off || len > len_max || !span_within(off, len, k->parts[0].src->size_bytes)) {
 		log_warn("%s: ignoring %s of %" PRIu64 " bytes at offset %" PRIu64 ": not within the file",
-			 k->src->name, what, len, off);
+			 k->parts[0].src->name, what, len, off);
 		return ST_OK;
 	}
 	buf = malloc(len);
 	if (!buf)
 		return err_set(err, ST_NO_MEMORY, "no memory for %s of %" PRIu64 " bytes", what, len);
-	st = rsource_read(k->src, off, buf, len, err);
+	st = rsource_read(k->parts[0].src, off, buf, len, err);
 	if (st != ST_OK) {
 		free(buf);
 		return err_wrap(err, st, "cannot read %s", what);
@@ -290,12 +357,13 @@ static enum status open_parts(struct kdump_physmem *k, struct err *err)
 	if (st == ST_OK)
 		st = find_split(k, err);
 	if (st == ST_OK)
-		st = kdump_pages_init(&k->pages, k->src, &k->details.header, pl.desc_off, k->details.nr_stored, err);
+		st = kdump_pages_init(&k->parts[0].pages, k->parts[0].src, &k->details.header, pl.desc_off,
+				      k->details.nr_stored, err);
 	if (st == ST_OK)
 		st = read_notes(k, err);
 	if (st != ST_OK)
 		return st;
-	k->pages.gaps_are_losses = k->details.flattened_truncated;
+	k->parts[0].pages.gaps_are_losses = k->details.flattened_truncated;
 	fill_base(k);
 	return ST_OK;
 }
@@ -305,14 +373,20 @@ static enum status open_kdump(struct rsource *src, bool flattened, bool truncate
 	struct kdump_physmem *k = calloc(1, sizeof(*k));
 	enum status st;
 
-	if (!k)
+	if (k)
+		k->parts = calloc(1, sizeof(*k->parts));
+	if (!k || !k->parts) {
+		free(k);
 		return err_set(err, ST_NO_MEMORY, "out of memory");
-	k->src = src;
+	}
+	k->nr_parts = 1;
+	k->parts[0].src = src;
+	k->details.nr_files = 1;
 	k->details.flattened = flattened;
 	k->details.flattened_truncated = truncated;
 	st = open_parts(k, err);
 	if (st != ST_OK) {
-		k->src = NULL; /* stays the caller's */
+		k->parts[0].src = NULL; /* stays the caller's */
 		kdump_close(&k->base);
 		return st;
 	}
@@ -333,6 +407,11 @@ enum status kdump_physmem_open_flattened(struct rsource *src, bool truncated, st
 	return open_kdump(src, true, truncated, pm, err);
 }
 
+struct kdump_physmem *kdump_physmem_get(struct physmem *pm)
+{
+	return pm->ops == &kdump_ops ? (struct kdump_physmem *)pm : NULL;
+}
+
 const struct kdump_details *kdump_physmem_details(const struct physmem *pm)
 {
 	return pm->ops == &kdump_ops ? &((const struct kdump_physmem *)pm)->details : NULL;
@@ -340,15 +419,33 @@ const struct kdump_details *kdump_physmem_details(const struct physmem *pm)
 
 enum status kdump_physmem_survey(struct physmem *pm, struct kdump_survey *survey, struct err *err)
 {
-	return kdump_pages_survey(&((struct kdump_physmem *)pm)->pages, survey, err);
+	struct kdump_physmem *k = (struct kdump_physmem *)pm;
+
+	memset(survey, 0, sizeof(*survey));
+	for (size_t i = 0; i < k->nr_parts; i++) {
+		enum status st;
+
+		keep_few_awake(k, &k->parts[i]);
+		st = kdump_pages_survey(&k->parts[i].pages, survey, err);
+		if (st != ST_OK)
+			return st;
+	}
+	return ST_OK;
 }
 
 enum status kdump_physmem_desc(struct physmem *pm, uint64_t index, struct page_desc *desc, struct err *err)
 {
-	return kdump_pages_desc(&((struct kdump_physmem *)pm)->pages, index, desc, err);
+	struct kdump_physmem *k = (struct kdump_physmem *)pm;
+	size_t i = 0;
+
+	/* Ranks go on from part to part: between two of them nothing is stored. */
+	while (i + 1 < k->nr_parts && index >= k->parts[i].pages.nr_descs)
+		index -= k->parts[i++].pages.nr_descs;
+	keep_few_awake(k, &k->parts[i]);
+	return kdump_pages_desc(&k->parts[i].pages, index, desc, err);
 }
 
 enum status kdump_physmem_read_file(struct physmem *pm, uint64_t off, void *buf, size_t len, struct err *err)
 {
-	return rsource_read(((struct kdump_physmem *)pm)->src, off, buf, len, err);
+	return rsource_read(((struct kdump_physmem *)pm)->parts[0].src, off, buf, len, err);
 }

@@ -20,10 +20,19 @@ enum status kdump_physmem_open(struct rsource *src, struct physmem **pm, struct 
 enum status kdump_physmem_open_flattened(struct rsource *src, bool truncated, struct physmem **pm,
 					 struct err *err) __must_check;
 
+/**
+ * Make one dump of the @nr_files files of a split set, each of which was opened on its own, in any order. Owns all of
+ * @files on success: *@pm is one of them. ST_BAD_INPUT: one is not of the set, two have the same pages, or pages are in
+ * none.
+ */
+enum status kdump_physmem_join(struct physmem *const *files, size_t nr_files, struct physmem **pm, struct err *err)
+	__must_check;
+
 /** What `info` says of a KDUMP beyond struct physmem. */
 struct kdump_details {
 	struct kdump_header header;
-	bool flattened;
+	unsigned nr_files; /**< of a split set; else 1 */
+	bool flattened;	   /**< a file of it is */
 	bool flattened_truncated;	 /**< the stream's end marker is missing */
 	uint64_t nr_ram;		 /**< pages: bits set in bitmap1, or in either where a writer forgot some */
 	uint64_t nr_excluded;		 /**< of nr_ram: in bitmap1 only */
@@ -49,7 +58,7 @@ enum status kdump_physmem_desc(struct physmem *pm, uint64_t index, struct page_d
 			       struct err *err) __must_check;
 
 /**
- * Bytes of the file (of the file that a flattened stream stands for): what no other function gives, such as eraseinfo.
+ * Bytes of the first file (of the file that a flattened stream stands for): what no other function gives, such as eraseinfo.
  */
 enum status kdump_physmem_read_file(struct physmem *pm, uint64_t off, void *buf, size_t len,
 				    struct err *err) __must_check;

@@ -128,7 +128,6 @@ enum status kdump_pages_survey(struct kdump_pages *p, struct kdump_survey *surve
 {
 	struct survey_state *s = calloc(1, sizeof(*s));
 
-	memset(survey, 0, sizeof(*survey));
 	if (s)
 		s->page = malloc(p->page_size);
 	if (!s || !s->page) {
