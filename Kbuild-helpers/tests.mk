@@ -15,7 +15,7 @@ GOLDEN_TESTS := $(sort $(wildcard tests/golden/test_*.py))
 TEST_LDFLAGS := $(patsubst -static-pie,-pie,$(LDFLAGS))
 TEST_LDLIBS := $(shell $(PKG_CONFIG) --libs $(LIBS_PKG)) -lcmocka -lpthread -lm
 
-.PHONY: check check-all check-layers check-unit check-san check-golden check-qemu demo deps
+.PHONY: check check-all check-layers check-unit check-san check-tsan check-golden check-qemu demo deps
 
 check: ## every test; installs what it needs first
 	$(Q)Kbuild-helpers/install-deps
@@ -27,6 +27,7 @@ check-all:
 	$(Q)$(MAKE) --no-print-directory check-layers
 	$(Q)$(MAKE) --no-print-directory check-unit
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) check-san
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) check-tsan
 	$(Q)$(MAKE) --no-print-directory check-golden
 	$(Q)$(MAKE) --no-print-directory check-qemu
 
@@ -50,6 +51,13 @@ check-unit: $(UNIT_BINS) ## unit tests
 
 check-san: ## unit tests, and the program for the golden tests, under the address and undefined behaviour sanitizers
 	$(Q)$(MAKE) --no-print-directory SAN=asan,ubsan all check-unit
+
+# What makes threads.
+TSAN_TESTS := test_pool
+
+check-tsan: ## unit tests of what makes threads, under the thread sanitizer
+	$(Q)$(MAKE) --no-print-directory SAN=tsan $(TSAN_TESTS:%=build/tsan/tests/%)
+	$(Q)for test in $(TSAN_TESTS); do build/tsan/tests/$$test || exit 1; done
 
 check-golden: $(BUILD)/innercore ## bytes in, bytes out: no guest needed
 	$(Q)if [ -n "$(GOLDEN_TESTS)" ]; then $(PYTEST) -q -n $$(nproc) --dist loadfile $(GOLDEN_TESTS) $(PYTEST_ARGS); fi
