@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -12,17 +13,19 @@
 #include "common/cleanup.h"
 #include "common/exit_codes.h"
 #include "common/log.h"
+#include "common/pool.h"
 #include "compare/compare.h"
 
 static void print_help(void)
 {
-	puts("usage: innercore compare [-f] [--json] [--html FILE] INNER... OUTER\n"
+	puts("usage: innercore compare [-f] [-j N] [--json] [--html FILE] INNER... OUTER\n"
 	     "\n"
 	     "Hold a guest's own dump (INNER) against its hypervisor's (OUTER), page by page, and audit what INNER "
 	     "left out. Each is a file, or a folder with the files of a split dump; those of INNER may be named one by "
 	     "one.\n"
 	     "\n"
 	     "  -f, --force      compare although the dumps seem to be of different boots\n"
+	     "  -j, --threads N  read and decode on N threads (default: all CPUs); the report is the same\n"
 	     "      --json       the report as JSON\n"
 	     "      --html FILE  also write the report as one page of HTML, with a picture of physical memory\n"
 	     "\n"
@@ -102,10 +105,22 @@ static int run(const struct compare_config *config, bool json, const char *html_
 	return compare_exit_code(&report);
 }
 
+static bool parse_threads(const char *text, unsigned *nr)
+{
+	char *end;
+	long v = strtol(text, &end, 10);
+
+	if (end == text || *end || v < 1 || v > (long)POOL_MAX_THREADS)
+		return false;
+	*nr = (unsigned)v;
+	return true;
+}
+
 int cmd_compare(int argc, char **argv)
 {
 	static const struct option longopts[] = {
 		{ "force", no_argument, NULL, 'f' },
+		{ "threads", required_argument, NULL, 'j' },
 		{ "json", no_argument, NULL, 'J' },
 		{ "html", required_argument, NULL, 'H' },
 		{ "help", no_argument, NULL, 'h' },
@@ -119,10 +134,15 @@ int cmd_compare(int argc, char **argv)
 	bool json = false;
 	int c;
 
-	while ((c = getopt_long(argc, argv, ":fh", longopts, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, ":fj:h", longopts, NULL)) != -1) {
 		switch (c) {
 		case 'f':
 			config.force = true;
+			break;
+		case 'j':
+			if (!parse_threads(optarg, &config.nr_threads))
+				return cli_usage_error("compare", "\"%s\" is no number of threads from 1 to %u", optarg,
+						       POOL_MAX_THREADS);
 			break;
 		case 'J':
 			json = true;
@@ -144,6 +164,8 @@ int cmd_compare(int argc, char **argv)
 	config.inner = (const char *const *)argv + optind;
 	config.nr_inner = (size_t)(argc - 1 - optind);
 	config.outer = argv[argc - 1];
+	if (!config.nr_threads)
+		config.nr_threads = pool_nr_cpus();
 	config.want_picture = html_path != NULL;
 	if (html_path) {
 		html = open_html(html_path);

@@ -37,12 +37,13 @@ static void open_auditor(const struct side *outer, struct pages_job *job, struct
 		snprintf(r->why_not_audited, sizeof(r->why_not_audited), "%.190s", why.text);
 }
 
-static enum status compare_memory(struct side *inner, struct side *outer, bool want_picture, struct compare_report *r,
-				  struct err *err)
+static enum status compare_memory(struct side *inner, struct side *outer, const struct compare_config *config,
+				  struct compare_report *r, struct err *err)
 {
 	struct pages_job job = {
 		.inner = inner->pm,
 		.outer = outer->pm,
+		.nr_threads = config->nr_threads,
 		.level_known = r->inner.level_known,
 		.inner_level = r->inner.level,
 		.inner_is_kdump = kdump_physmem_details(inner->pm) != NULL,
@@ -51,7 +52,7 @@ static enum status compare_memory(struct side *inner, struct side *outer, bool w
 	enum status st = ST_OK;
 
 	find_places(inner, outer, &job.place);
-	if (want_picture)
+	if (config->want_picture)
 		st = picture_new(inner->pm, outer->pm, &r->picture, err);
 	if (st != ST_OK)
 		return st;
@@ -79,7 +80,7 @@ static enum status compare_sides(struct side *inner, struct side *outer, const s
 		r->verdict = VERDICT_INCOMPARABLE;
 		return ST_OK;
 	}
-	st = compare_memory(inner, outer, config->want_picture, r, err);
+	st = compare_memory(inner, outer, config, r, err);
 	if (st != ST_OK)
 		return st;
 	/* Dropped pages that nobody could audit are no reason to call it a match. */

@@ -141,6 +141,7 @@ struct compare_config {
 	const char *const *inner; /**< paths: one, or the files of a split dump */
 	size_t nr_inner;
 	const char *outer;
+	unsigned nr_threads; /**< that read and decode; the report does not depend on it */
 	bool force;	   /**< compare dumps of different boots */
 	bool want_picture; /**< collect what compare_report_html() draws */
 };

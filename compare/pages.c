@@ -5,11 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/pool.h"
+#include "compare/batch.h"
 #include "compare/tally.h"
 #include "formats/elf/elf_physmem.h"
 #include "kernel/classify.h"
 
-#define BATCH_PAGES 256u
+/* While the oldest batch is judged, no thread should wait for the next one. */
+#define BATCHES_PER_THREAD 2u
 /* No architecture has wider physical addresses; what lies beyond would overflow byte arithmetic on pages. */
 #define PHYS_END (UINT64_C(1) << 52)
 /* A file can claim more memory than it has bytes, and each page of it takes a look. No guest comes near this, ... */
@@ -21,8 +24,9 @@ struct pass {
 	struct pages_job *job;
 	struct compare_report *report;
 	uint32_t page_size;
-	uint8_t *inner, *outer; /* BATCH_PAGES pages each */
-	enum page_state inner_state[BATCH_PAGES], outer_state[BATCH_PAGES];
+	const struct batch *b; /* that is judged */
+	uint64_t next_paddr;   /* from which on no batch was made yet */
+	uint64_t audited_end;  /* PFN; the auditor has loaded what lies before */
 };
 
 static bool is_zero(const uint8_t *p, size_t len)
@@ -75,11 +79,11 @@ static void measure(const uint8_t *a, const uint8_t *b, uint64_t from, uint64_t 
 static void measure_covered(const struct pass *p, uint64_t pfn, size_t i, uint32_t from, uint32_t to,
 			    struct page_difference *d)
 {
-	const uint8_t *a = p->inner + i * p->page_size, *b = p->outer + i * p->page_size;
+	const uint8_t *a = p->b->inner_pages + i * p->page_size, *b = p->b->outer_pages + i * p->page_size;
 	uint64_t base = pfn * p->page_size;
 	struct range x = { 0, base + from };
 
-	if (p->inner_state[i] == PAGE_WHOLE && p->outer_state[i] == PAGE_WHOLE) {
+	if (p->b->inner_state[i] == PAGE_WHOLE && p->b->outer_state[i] == PAGE_WHOLE) {
 		measure(a, b, from, to, d);
 		return;
 	}
@@ -134,8 +138,8 @@ static enum cause cause_of_difference(const struct pass *p, size_t i, const stru
 		return CAUSE_OFFLINE;
 	if (cause != CAUSE_NONE || job->place.iomem)
 		return cause;
-	if ((job->inner_is_kdump && is_padding(job->inner, p->inner + i * p->page_size, d)) ||
-	    (job->outer_is_kdump && is_padding(job->outer, p->outer + i * p->page_size, d)))
+	if ((job->inner_is_kdump && is_padding(job->inner, p->b->inner_pages + i * p->page_size, d)) ||
+	    (job->outer_is_kdump && is_padding(job->outer, p->b->outer_pages + i * p->page_size, d)))
 		return CAUSE_PARTIAL_PAGE;
 	return CAUSE_NONE;
 }
@@ -143,10 +147,10 @@ static enum cause cause_of_difference(const struct pass *p, size_t i, const stru
 /* Both dumps hold something of the page. Fills @d where they disagree. */
 static void judge_common(const struct pass *p, size_t i, struct page_seen *s, struct page_difference *d)
 {
-	const uint8_t *a = p->inner + i * p->page_size, *b = p->outer + i * p->page_size;
+	const uint8_t *a = p->b->inner_pages + i * p->page_size, *b = p->b->outer_pages + i * p->page_size;
 
 	s->verdict = PAGE_EQUAL;
-	if (!memcmp(a, b, p->page_size))
+	if (p->b->same[i])
 		return;
 	*d = (struct page_difference){ .pfn = s->pfn };
 	measure_covered(p, s->pfn, i, 0, p->page_size, d);
@@ -166,8 +170,8 @@ static void judge_dropped(const struct pass *p, size_t i, struct page_seen *s)
 
 	s->dropped = true;
 	/* In an ELF core the zero pages are left out too, and read as zeros again; a KDUMP always stores them. */
-	if (s->class == AUDIT_LOST && !job->inner_is_kdump && p->outer_state[i] == PAGE_WHOLE &&
-	    is_zero(p->outer + i * p->page_size, p->page_size))
+	if (s->class == AUDIT_LOST && !job->inner_is_kdump && p->b->outer_state[i] == PAGE_WHOLE &&
+	    is_zero(p->b->outer_pages + i * p->page_size, p->page_size))
 		s->class = AUDIT_ZERO;
 	if (s->class == AUDIT_LOST)
 		return;
@@ -179,7 +183,7 @@ static void judge_dropped(const struct pass *p, size_t i, struct page_seen *s)
 static void judge_one_sided(const struct pass *p, size_t i, struct page_seen *s)
 {
 	bool inner_only = s->verdict == PAGE_INNER_ONLY;
-	enum page_state other = inner_only ? p->outer_state[i] : p->inner_state[i];
+	enum page_state other = inner_only ? p->b->outer_state[i] : p->b->inner_state[i];
 	bool existed = exists_in(inner_only ? p->job->outer : p->job->inner, s->pfn);
 
 	s->unreadable = other == PAGE_UNREADABLE;
@@ -197,15 +201,15 @@ static void judge_one_sided(const struct pass *p, size_t i, struct page_seen *s)
 
 static void judge_page(struct pass *p, uint64_t pfn, size_t i)
 {
-	bool in = has_data(p->inner_state[i]), out = has_data(p->outer_state[i]);
+	bool in = has_data(p->b->inner_state[i]), out = has_data(p->b->outer_state[i]);
 	struct page_seen s = { .pfn = pfn, .cause = CAUSE_NONE, .class = AUDIT_COUNT };
 	struct page_difference d;
 
-	if (p->inner_state[i] == PAGE_UNREADABLE)
+	if (p->b->inner_state[i] == PAGE_UNREADABLE)
 		p->report->inner_unreadable++;
-	if (p->outer_state[i] == PAGE_UNREADABLE)
+	if (p->b->outer_state[i] == PAGE_UNREADABLE)
 		p->report->outer_unreadable++;
-	if (!in && !out && (p->inner_state[i] != PAGE_ABSENT || !exists_in(p->job->inner, pfn)))
+	if (!in && !out && (p->b->inner_state[i] != PAGE_ABSENT || !exists_in(p->job->inner, pfn)))
 		return;
 	if (p->job->auditor) {
 		s.class = auditor_class(p->job->auditor, pfn);
@@ -225,27 +229,6 @@ static void judge_page(struct pass *p, uint64_t pfn, size_t i)
 		tally_difference(p->report, &d);
 	if (p->job->seen)
 		p->job->seen(p->job->seen_ctx, &s);
-}
-
-/* Long stretches of a filtered dump hold nothing: then @pages stays as it is. */
-static void read_batch(struct physmem *pm, uint64_t start_pfn, size_t nr, uint8_t *pages, enum page_state *state)
-{
-	struct range run;
-
-	if (physmem_next_data(pm, start_pfn * pm->page_size, (start_pfn + nr) * pm->page_size, &run)) {
-		physmem_read_pages(pm, start_pfn, nr, pages, state);
-		return;
-	}
-	for (size_t i = 0; i < nr; i++)
-		state[i] = PAGE_ABSENT;
-}
-
-static void compare_batch(struct pass *p, uint64_t start_pfn, size_t nr)
-{
-	read_batch(p->job->inner, start_pfn, nr, p->inner, p->inner_state);
-	read_batch(p->job->outer, start_pfn, nr, p->outer, p->outer_state);
-	for (size_t i = 0; i < nr; i++)
-		judge_page(p, start_pfn + i, i);
 }
 
 /* The first byte at or after @paddr that the outer dump holds, or that the source of the inner one had. */
@@ -277,40 +260,86 @@ static enum status check_size(const struct physmem *pm, const char *which, struc
 	return ST_OK;
 }
 
-static void run_pass(struct pass *p)
+/* False: there is nothing left to look at. */
+static bool next_batch(struct pass *p, struct batch *b)
+{
+	uint64_t paddr = next_of_interest(p->job, p->next_paddr), end;
+
+	if (paddr == UINT64_MAX)
+		return false;
+	b->start_pfn = paddr / p->page_size;
+	end = align_down(b->start_pfn, b->max_pages) + b->max_pages;
+	b->nr = (size_t)(end - b->start_pfn);
+	p->next_paddr = end * p->page_size;
+	return true;
+}
+
+static void judge_batch(struct pass *p, const struct batch *b)
 {
 	struct auditor *auditor = p->job->auditor;
-	uint64_t paddr = 0, audited_end = 0;
 
-	while ((paddr = next_of_interest(p->job, paddr)) != UINT64_MAX) {
-		uint64_t pfn = paddr / p->page_size;
-		uint64_t end = align_down(pfn, BATCH_PAGES) + BATCH_PAGES;
-
-		if (auditor && pfn >= audited_end) {
-			audited_end = align_down(pfn, CLASSIFY_BATCH_PAGES) + CLASSIFY_BATCH_PAGES;
-			auditor_load(auditor, align_down(pfn, CLASSIFY_BATCH_PAGES), audited_end);
-		}
-		compare_batch(p, pfn, (size_t)(end - pfn));
-		paddr = end * p->page_size;
+	p->b = b;
+	if (auditor && b->start_pfn >= p->audited_end) {
+		p->audited_end = align_down(b->start_pfn, CLASSIFY_BATCH_PAGES) + CLASSIFY_BATCH_PAGES;
+		auditor_load(auditor, align_down(b->start_pfn, CLASSIFY_BATCH_PAGES), p->audited_end);
 	}
+	for (size_t i = 0; i < b->nr; i++)
+		judge_page(p, b->start_pfn + i, i);
+}
+
+/* The pool has room for all @batches. */
+static void run_pass(struct pass *p, struct pool *pool, struct batch *batches, size_t nr_batches)
+{
+	struct batch *b;
+
+	for (size_t i = 0; i < nr_batches && next_batch(p, &batches[i]); i++)
+		if (!pool_submit(pool, &batches[i]))
+			break;
+	while ((b = pool_collect(pool))) {
+		judge_batch(p, b);
+		if (next_batch(p, b) && !pool_submit(pool, b))
+			break;
+	}
+}
+
+static enum status run_with_batches(struct pass *p, struct batch *batches, size_t nr_batches, struct err *err)
+{
+	unsigned nr_threads = p->job->nr_threads;
+	struct pool *pool;
+	size_t nr = 0;
+	bool alone = false;
+	enum status st = ST_OK;
+
+	while (nr < nr_batches && st == ST_OK && !alone) {
+		st = batch_init(&batches[nr], p->job->inner, p->job->outer, &alone, err);
+		nr += st == ST_OK;
+	}
+	if (st == ST_OK)
+		st = pool_open(alone ? 1 : nr_threads, batch_work, NULL, &pool, err);
+	if (st == ST_OK) {
+		run_pass(p, pool, batches, nr);
+		pool_close(pool);
+	}
+	while (nr)
+		batch_deinit(&batches[--nr]);
+	return st;
 }
 
 enum status pages_compare(struct pages_job *job, struct compare_report *report, struct err *err)
 {
 	struct pass p = { .job = job, .report = report, .page_size = job->inner->page_size };
+	size_t nr_batches = job->nr_threads > 1 ? min_u64(BATCHES_PER_THREAD * job->nr_threads, POOL_MAX_ITEMS) : 1;
+	struct batch *batches;
 	enum status st = check_size(job->inner, "inner", err);
 
 	if (st == ST_OK)
 		st = check_size(job->outer, "outer", err);
 	if (st != ST_OK)
 		return st;
-	p.inner = malloc((size_t)BATCH_PAGES * p.page_size);
-	p.outer = malloc((size_t)BATCH_PAGES * p.page_size);
-	if (p.inner && p.outer)
-		run_pass(&p);
-	else
-		st = err_set(err, ST_NO_MEMORY, "out of memory");
-	free(p.inner);
-	free(p.outer);
+	batches = calloc(nr_batches, sizeof(*batches));
+	if (!batches)
+		return err_set(err, ST_NO_MEMORY, "out of memory");
+	st = run_with_batches(&p, batches, nr_batches, err);
+	free(batches);
 	return st;
 }

@@ -42,6 +42,7 @@ struct pages_job {
 	struct physmem *inner, *outer; /**< of one page size */
 	struct place place;
 	struct auditor *auditor; /**< NULL: no audit */
+	unsigned nr_threads;    /**< 0 and 1: the caller's own */
 	bool level_known;
 	unsigned inner_level;		     /**< dump level that the inner dump says it has */
 	bool inner_is_kdump, outer_is_kdump; /**< stores whole pages */
@@ -49,7 +50,7 @@ struct pages_job {
 	void *seen_ctx;
 };
 
-/** Run over all pages of both dumps in PFN order and fill in the counts of @report. */
+/** Run over all pages of both dumps in PFN order and fill in the counts of @report; the same for every nr_threads. */
 enum status pages_compare(struct pages_job *job, struct compare_report *report, struct err *err) __must_check;
 
 #endif

@@ -466,7 +466,7 @@ def test_text_says_the_worst_first(innercore, originals, scratch):
 
 
 def test_usage(innercore, originals):
-    for argv in ((), (originals[31],), ('a', 'b', 'c'), ('--nonsense', 'a', 'b'), ('--html',)):
+    for argv in ((), (originals[31],), ('-j', '0', 'a', 'b'), ('-j', 'x', 'a', 'b'), ('-j',), ('--nonsense', 'a', 'b'), ('--html',)):
         done = pairs.run(innercore, *argv)
         assert done.returncode == 2 and b'--help' in done.stderr
     assert b'--html' in pairs.run(innercore, '--help').stdout

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "compare/batch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+size_t batch_pages(uint32_t page_size)
+{
+	return (size_t)max_u64(1, min_u64(BATCH_MAX_PAGES, BATCH_MAX_BYTES / page_size));
+}
+
+static enum status clone_readers(struct batch *b, struct physmem *inner, struct physmem *outer, struct err *err)
+{
+	enum status st = physmem_clone(inner, &b->inner, err);
+
+	if (st != ST_OK)
+		return st;
+	st = physmem_clone(outer, &b->outer, err);
+	if (st != ST_OK)
+		physmem_close(b->inner);
+	return st;
+}
+
+enum status batch_init(struct batch *b, struct physmem *inner, struct physmem *outer, bool *alone, struct err *err)
+{
+	enum status st;
+
+	b->page_size = inner->page_size;
+	b->max_pages = batch_pages(b->page_size);
+	st = clone_readers(b, inner, outer, err);
+	b->owns_readers = st == ST_OK;
+	*alone = st == ST_UNSUPPORTED;
+	if (st != ST_OK && !*alone)
+		return st;
+	if (*alone) {
+		b->inner = inner;
+		b->outer = outer;
+	}
+	b->inner_pages = malloc(b->max_pages * b->page_size);
+	b->outer_pages = malloc(b->max_pages * b->page_size);
+	if (b->inner_pages && b->outer_pages)
+		return ST_OK;
+	batch_deinit(b);
+	return err_set(err, ST_NO_MEMORY, "out of memory");
+}
+
+void batch_deinit(struct batch *b)
+{
+	if (b->owns_readers) {
+		physmem_close(b->outer);
+		physmem_close(b->inner);
+	}
+	free(b->inner_pages);
+	free(b->outer_pages);
+	b->inner_pages = b->outer_pages = NULL;
+	b->owns_readers = false;
+}
+
+/* Long stretches of a filtered dump hold nothing: then @pages stays as it is. */
+static void read_pages(struct physmem *pm, uint64_t start_pfn, size_t nr, uint8_t *pages, enum page_state *state)
+{
+	struct range run;
+
+	if (physmem_next_data(pm, start_pfn * pm->page_size, (start_pfn + nr) * pm->page_size, &run)) {
+		physmem_read_pages(pm, start_pfn, nr, pages, state);
+		return;
+	}
+	for (size_t i = 0; i < nr; i++)
+		state[i] = PAGE_ABSENT;
+}
+
+static bool has_data(enum page_state s)
+{
+	return s == PAGE_WHOLE || s == PAGE_PARTIAL;
+}
+
+void batch_work(void *ctx, unsigned worker, void *item)
+{
+	struct batch *b = item;
+	size_t size = b->page_size;
+
+	read_pages(b->inner, b->start_pfn, b->nr, b->inner_pages, b->inner_state);
+	read_pages(b->outer, b->start_pfn, b->nr, b->outer_pages, b->outer_state);
+	for (size_t i = 0; i < b->nr; i++)
+		b->same[i] = has_data(b->inner_state[i]) && has_data(b->outer_state[i]) &&
+			     !memcmp(b->inner_pages + i * size, b->outer_pages + i * size, size);
+}
