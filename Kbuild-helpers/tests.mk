@@ -15,7 +15,7 @@ GOLDEN_TESTS := $(sort $(wildcard tests/golden/test_*.py))
 TEST_LDFLAGS := $(patsubst -static-pie,-pie,$(LDFLAGS))
 TEST_LDLIBS := $(shell $(PKG_CONFIG) --libs $(LIBS_PKG)) -lcmocka -lpthread -lm
 
-.PHONY: check check-all check-layers check-unit check-san check-tsan check-golden check-qemu demo deps
+.PHONY: check check-all check-layers check-unit check-san check-tsan check-golden check-qemu check-matrix demo deps
 
 check: ## every test; installs what it needs first
 	$(Q)Kbuild-helpers/install-deps
@@ -64,6 +64,9 @@ check-golden: $(BUILD)/innercore ## bytes in, bytes out: no guest needed
 
 check-qemu: $(BUILD)/innercore ## end to end: real guests that panic
 	$(Q)$(PYTEST) -v -ra --tb=short tests/qemu $(PYTEST_ARGS)
+
+check-matrix: $(BUILD)/innercore ## a pair of dumps of every kind: 16 boots, a table in the end; not part of check
+	$(Q)$(PYTEST) -q -ra --tb=short tests/qemu/matrix.py $(PYTEST_ARGS)
 
 $(BUILD)/tests/%: tests/unit/%.c $(LIB_OBJS)
 	@mkdir -p $(@D)

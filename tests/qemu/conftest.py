@@ -115,12 +115,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if run:
         terminalreporter.section("crashes")
         for name, seconds in run.seconds.items():
-            terminalreporter.line(f"{name:20} {seconds:6.1f} s")
+            terminalreporter.line(f"{name:36} {seconds:6.1f} s")
     for title, text in MEASURED:
         terminalreporter.line(f"{title}: {text}")
+    widths = [max(len(cell) for cell in column) for column in zip(*TABLE, strict=True)]
+    for row in TABLE:
+        terminalreporter.line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 MEASURED: list[tuple[str, str]] = []
+# Rows of matrix.py, all of one length.
+TABLE: list[tuple[str, ...]] = []
 
 
 @pytest.fixture

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import pathlib
 from collections.abc import Callable
 
 import cycle
 import debian
 import image
+import pairs
 
 # Which Debian kernel stands for which version; KERNEL= in the environment takes the place of both.
 VERSIONS = {"6.1": "bookworm-cloud", "6.12": "bookworm-backports-cloud"}
@@ -28,7 +30,7 @@ class Bench:
 
     def run(self, plan: cycle.Plan) -> cycle.Result:
         """A crash without anything special between its stages."""
-        return cycle.run(plan, self.images, self.folder / plan.name)
+        return cycle.run(plan, self.images, self.folder / plan.name.replace(" ", "_"))
 
 
 def kernel(version: str) -> debian.Kernel:
@@ -37,7 +39,11 @@ def kernel(version: str) -> debian.Kernel:
 
 
 def matrix_crash(name: str) -> Callable[[Bench], cycle.Result]:
-    """A loaded guest; the raw memory comes along. Both paging depths and both CPUs get their turn."""
+    """A loaded guest; the raw memory and QEMU's dumps come along.
+
+    Both paging depths and both CPUs get their turn, and any two values of firmware, kexec's way, -device vmcoreinfo and
+    the dump's format meet in one of the four.
+    """
     firmware, version = name.split("-")
 
     def run(bench: Bench) -> cycle.Result:
@@ -49,10 +55,35 @@ def matrix_crash(name: str) -> Callable[[Bench], cycle.Result]:
             load_mib=LOAD_MIB,
             raw_copy=True,
             panic_cpu=1 if version == "6.1" else 0,
+            kexec="s" if (firmware == "ovmf") == (version == "6.1") else "c",
+            vmcoreinfo=version == "6.1",
+            outer=pairs.FORMATS,
         )
         return bench.run(plan)
 
     return run
+
+
+def pair_crash(firmware: str, kexec: str, vmcoreinfo: bool, version: str) -> Callable[[Bench], cycle.Result]:
+    """An idle guest, for its pairs alone."""
+
+    def run(bench: Bench) -> cycle.Result:
+        plan = cycle.Plan(
+            name=pair_name(firmware, kexec, vmcoreinfo, version),
+            kernel=kernel(version),
+            firmware=firmware,
+            kexec=kexec,
+            vmcoreinfo=vmcoreinfo,
+            outer=pairs.FORMATS,
+        )
+        return bench.run(plan)
+
+    return run
+
+
+def pair_name(firmware: str, kexec: str, vmcoreinfo: bool, version: str) -> str:
+    """As in the table that `make check-matrix` prints."""
+    return f"{firmware} kexec -{kexec} {'vmcoreinfo' if vmcoreinfo else 'none'} {version}"
 
 
 def small_reservation(bench: Bench) -> cycle.Result:
@@ -104,6 +135,9 @@ def power_cut(bench: Bench) -> cycle.Result:
 # What innercore's init says on the console once pages of the dump are on their way.
 WRITING = r"[0-9]+% .* eta "
 
+# Every combination; `make check-matrix` alone runs them.
+PAIRS = tuple(itertools.product(FIRMWARES, ("s", "c"), (True, False), VERSIONS))
+
 CRASHES: dict[str, Callable[[Bench], cycle.Result]] = {name: matrix_crash(name) for name in MATRIX}
 CRASHES.update(
     {
@@ -114,3 +148,4 @@ CRASHES.update(
         "power-cut": power_cut,
     }
 )
+CRASHES.update({pair_name(*combination): pair_crash(*combination) for combination in PAIRS})

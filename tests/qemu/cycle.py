@@ -13,6 +13,7 @@ import time
 from typing import Any
 
 import image
+import pairs
 from channel import HarnessError
 from debian import Kernel
 from guest import Disk, Guest, Machine
@@ -24,6 +25,17 @@ CAPTURE_SECONDS = 300
 # The balloon takes this much away from the guest: offline pages.
 BALLOON_MIB = 32
 RAW_COPY_RESERVATION = "192M"
+OLD_KEXEC = """mkdir /run/old
+cat >/run/old/kexec <<'END'
+#!/bin/sh
+case " $* " in
+*" -s "*) echo "kexec_file_load: Function not implemented" >&2; exit 1 ;;
+esac
+exec /usr/sbin/kexec "$@"
+END
+chmod 755 /run/old/kexec
+PATH=/run/old:$PATH
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +53,9 @@ class Plan:
     raw_copy: bool = False  # bring the whole /proc/vmcore to the host too
     panic_cpu: int | None = None
     config: tuple[tuple[str, str], ...] = ()  # on top of default_config()
+    kexec: str = "s"  # which of kexec's ways: -s is kexec_file_load, -c is kexec_load
+    vmcoreinfo: bool = False  # -device vmcoreinfo: QEMU's dumps carry the kernel's VMCOREINFO
+    outer: tuple[str, ...] = ()  # formats, see pairs.FORMATS, that QEMU dumps in while the capture kernel waits
     target_write_bytes_per_second: int = 0
 
 
@@ -54,6 +69,8 @@ class Result:
     crash_console: str = ""  # from the panic on
     dmesg_before: str = ""
     vmcore: pathlib.Path | None = None
+    outer: dict[str, pathlib.Path] = dataclasses.field(default_factory=dict)  # QEMU's dumps by format; see pairs.KEPT
+    pairs: dict[str, pairs.Pair] = dataclasses.field(default_factory=dict)  # by format
     target: pathlib.Path | None = None  # the target file system's contents
     seconds: dict[str, float] = dataclasses.field(default_factory=dict)
     facts: dict[str, str] = dataclasses.field(default_factory=dict)  # what the guest said of itself before the crash
@@ -137,11 +154,14 @@ class Crash:
             firmware=plan.firmware,
             memory_mib=plan.memory_mib,
             cpu=plan.cpu,
-            crashkernel=RAW_COPY_RESERVATION if plan.raw_copy else plan.crashkernel,
+            append="harness.nocopy" if plan.outer and not plan.raw_copy else "",
+            crashkernel=RAW_COPY_RESERVATION if plan.raw_copy or plan.outer else plan.crashkernel,
+            extra=("-device", "vmcoreinfo") if plan.vmcoreinfo else (),
             # The host cannot read xfs without mounting it, so the guest comes back and copies it out.
             reboot=plan.fs_type == "xfs",
         )
         self.guest = Guest(machine, folder)
+        self._innercore = images.innercore
         self._stage_began = time.monotonic()
         self._panic_at = 0
 
@@ -176,17 +196,20 @@ class Crash:
         self._stage_done("load")
 
     def arm(self) -> None:
-        """`innercore arm`; with the raw copier in front of innercore's own init if asked."""
-        if self.plan.raw_copy:
-            self.result.facts["arm"] = self.guest.check(
-                "set -e\n"
+        """`innercore arm`; with the raw copier and the wait in front of innercore's own init if asked."""
+        script = "set -e\n"
+        if self.plan.kexec == "c":
+            # As on a kernel that lacks kexec_file_load; innercore then falls back on its own.
+            script += OLD_KEXEC
+        if self.plan.raw_copy or self.plan.outer:
+            script += (
                 "innercore mkinitramfs -o /run/capture.img\n"
                 "cat /run/capture.img /usr/libexec/vmcopy.cpio.gz >/run/raw.img\n"
-                "innercore arm --initramfs /run/raw.img\n",
-                ARM_SECONDS,
+                "innercore arm --initramfs /run/raw.img\n"
             )
         else:
-            self.result.facts["arm"] = self.guest.check("innercore arm", ARM_SECONDS)
+            script += "innercore arm\n"
+        self.result.facts["arm"] = self.guest.check(script, ARM_SECONDS)
         loaded = self.guest.check("cat /sys/kernel/kexec_crash_loaded").strip()
         if loaded != "1":
             raise HarnessError(f"innercore arm succeeded, yet no capture kernel is loaded: {self.result.facts['arm']}")
@@ -207,6 +230,21 @@ class Crash:
     def crash_console(self) -> str:
         """What the console has said since the panic."""
         return self.guest.console.since(self._panic_at).decode(errors="replace").replace("\r", "")
+
+    def hold(self) -> None:
+        """Where the capture kernel waits for us: take QEMU's dumps, all of one standing guest."""
+        if not (self.plan.raw_copy or self.plan.outer):
+            return
+        self.guest.wait_held(CAPTURE_SECONDS)
+        self._stage_done("raw copy")
+        self.guest.qmp.execute("stop")
+        for name in self.plan.outer:
+            path = self.result.folder / f"outer.{name}"
+            self.guest.dump(path, name)
+            self.result.outer[name] = path
+        self.guest.qmp.execute("cont")
+        self.guest.let_go()
+        self._stage_done("outer")
 
     def capture(self) -> None:
         """Until the capture kernel has saved and reset the machine (on xfs: and the guest is back)."""
@@ -248,6 +286,8 @@ class Crash:
             self.raw_disk.rename(result.vmcore)
         self.target_disk.unlink()
         self._stage_done("collect")
+        result.pairs = pairs.compare_all(self._innercore, result.dump, result.outer) if result.outer else {}
+        self._stage_done("compare")
         return result
 
 
@@ -276,5 +316,6 @@ def run(plan: Plan, images: Images, folder: pathlib.Path) -> Result:
         crash.load()
         crash.arm()
         crash.panic()
+        crash.hold()
         crash.capture()
         return crash.collect()

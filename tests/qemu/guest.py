@@ -19,6 +19,7 @@ from qmp import Message, Qmp
 
 BOOT_SECONDS = 120
 COMMAND_SECONDS = 60
+DUMP_SECONDS = 120
 KVM_PROBE_SECONDS = 5
 
 # QEMU 7.2's emulation of cmpxchg16b may leave rubbish in the flags. Linux 6.12's slab allocator is laid out so that
@@ -260,6 +261,26 @@ class Guest:
         """Wait for a line on the console that `pattern` matches; returns what matched."""
         with self._explained(f"waiting for {pattern!r} on the console"):
             return self.console.wait_text(pattern, Deadline(seconds), start)[0].decode(errors="replace")
+
+    def wait_held(self, seconds: float) -> None:
+        """Wait until the capture kernel waits for our word: see guest/vmcopy.sh."""
+        with self._explained("waiting for the capture kernel to wait"):
+            self._agent.wait_text(r"HELD\n", Deadline(seconds), self._ready_from)
+        self._ready_from = self._agent.size()
+
+    def let_go(self) -> None:
+        """The word that it waits for."""
+        self._agent.send(b"go\n")
+
+    def dump(self, path: pathlib.Path, format_name: str) -> None:
+        """The hypervisor's dump of the guest as it is now. `format_name` is QEMU's own, or "elf-paging"."""
+        paging = format_name == "elf-paging"
+        arguments = {"paging": paging, "protocol": f"file:{path}"}
+        if not paging:
+            arguments["format"] = format_name
+        path.unlink(missing_ok=True)
+        with self._explained(f"dumping as {format_name}"):
+            self.qmp.execute("dump-guest-memory", Deadline(DUMP_SECONDS), **arguments)
 
     def panic(self, cpu: int | None = None) -> None:
         """Crash the guest as a user would, on a certain CPU if asked."""

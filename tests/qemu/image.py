@@ -146,7 +146,7 @@ def vmcopy_archive(kernel: Kernel, real_init: pathlib.Path, output: pathlib.Path
     entries.append(cpio.file("harness/vmcopy", copier.read_bytes(), 0o755))
     entries.append(cpio.file("init", (GUEST / "vmcopy.sh").read_bytes(), 0o755))
     entries.append(cpio.file("init.real", real_init.read_bytes(), 0o755))
-    entries += _module_entries(kernel, ("virtio_pci", "virtio_blk"), "harness")
+    entries += _module_entries(kernel, ("virtio_pci", "virtio_blk", "virtio_console"), "harness")
     output.write_bytes(gzip.compress(cpio.archive(entries), 1, mtime=0))
     return output
 
