@@ -61,7 +61,10 @@ static enum status compare_memory(struct side *inner, struct side *outer, const 
 		job.seen_ctx = r->picture;
 	}
 	open_auditor(outer, &job, r);
+	if (crash_path_is_open(outer))
+		job.crash_path = crash_path_new(inner, outer);
 	st = pages_compare(&job, r, err);
+	crash_path_free(job.crash_path);
 	auditor_close(job.auditor);
 	return st;
 }

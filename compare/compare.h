@@ -24,6 +24,7 @@ enum cause {
 	CAUSE_FLASH,	    /**< below 4 GiB, where the firmware's flash is mapped */
 	CAUSE_PARTIAL_PAGE, /**< System RAM ends or begins within the page */
 	CAUSE_OFFLINE,	    /**< ballooned, unplugged or offline memory */
+	CAUSE_CRASH_PATH,   /**< written between the hypervisor's stop and the jump into the capture kernel; proved to be */
 	CAUSE_EXCLUDED,	    /**< left out by the dump level, and rightly, as far as the audit can tell */
 	CAUSE_COUNT,
 };

@@ -18,7 +18,7 @@ static const char *const outer_colours[CAUSE_COUNT] = {
 	[CAUSE_NONE] = UNEXPLAINED_COLOUR, [CAUSE_LOW_1MIB] = "#b3a58c", [CAUSE_CRASH_KERNEL] = "#8695a5",
 	[CAUSE_CRASH_CMA] = "#9fb0c0",	   [CAUSE_FIRMWARE] = "#5d6b7a", [CAUSE_ROM] = "#c4a484",
 	[CAUSE_DEVICE] = "#6a6fa3",	   [CAUSE_FLASH] = "#8f7aa5",	 [CAUSE_PARTIAL_PAGE] = "#c08a5a",
-	[CAUSE_OFFLINE] = "#cdc3e0",	   [CAUSE_EXCLUDED] = "#d8cfc4",
+	[CAUSE_OFFLINE] = "#cdc3e0",	   [CAUSE_EXCLUDED] = "#d8cfc4", [CAUSE_CRASH_PATH] = "#e5c79a",
 };
 
 const char *html_state_label(enum picture_state s, char buf[96])

@@ -126,6 +126,16 @@ static enum cause cause_at_edge(const struct pass *p, size_t i, const struct pag
 	return in_ram.nr_bytes ? CAUSE_NONE : CAUSE_PARTIAL_PAGE;
 }
 
+static enum cause cause_of_plain_ram(const struct pass *p, size_t i, const struct page_difference *d,
+				     enum audit_class class)
+{
+	const uint8_t *a = p->b->inner_pages + i * p->page_size, *b = p->b->outer_pages + i * p->page_size;
+
+	if (class == AUDIT_OFFLINE)
+		return CAUSE_OFFLINE;
+	return crash_path_explains(p->job->crash_path, d->pfn, a, b, p->page_size) ? CAUSE_CRASH_PATH : CAUSE_NONE;
+}
+
 static enum cause cause_of_difference(const struct pass *p, size_t i, const struct page_difference *d,
 				      enum audit_class class)
 {
@@ -134,8 +144,8 @@ static enum cause cause_of_difference(const struct pass *p, size_t i, const stru
 
 	if (cause == CAUSE_PARTIAL_PAGE)
 		return cause_at_edge(p, i, d);
-	if (cause == CAUSE_NONE && class == AUDIT_OFFLINE)
-		return CAUSE_OFFLINE;
+	if (cause == CAUSE_NONE)
+		cause = cause_of_plain_ram(p, i, d, class);
 	if (cause != CAUSE_NONE || job->place.iomem)
 		return cause;
 	if ((job->inner_is_kdump && is_padding(job->inner, p->b->inner_pages + i * p->page_size, d)) ||

@@ -5,6 +5,7 @@
 #include "compare/audit.h"
 #include "compare/cause.h"
 #include "compare/compare.h"
+#include "compare/crash_path.h"
 
 enum page_verdict {
 	PAGE_EQUAL,
@@ -41,6 +42,7 @@ typedef void (*page_seen_fn)(void *ctx, const struct page_seen *seen);
 struct pages_job {
 	struct physmem *inner, *outer; /**< of one page size */
 	struct place place;
+	struct crash_path *crash_path; /**< NULL: the outer dump is of after the jump, or nobody knows */
 	struct auditor *auditor; /**< NULL: no audit */
 	unsigned nr_threads;    /**< 0 and 1: the caller's own */
 	bool level_known;

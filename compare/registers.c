@@ -1,25 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "compare/registers.h"
 
-#include <elf.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "compare/cpu_notes.h"
 #include "compare/field.h"
-#include "formats/elf/notes.h"
 #include "kernel/arch/arch.h"
 
 #define MAX_CPUS_SHOWN 16
-/* struct elf_prstatus of x86_64: pr_reg at 112, in the order of struct user_regs_struct */
-#define PRSTATUS_BYTES_X86_64 336
-#define PRSTATUS_RIP (112 + 16 * 8)
-#define PRSTATUS_RSP (112 + 19 * 8)
-/* QEMUCPUState of QEMU's target/i386/arch_dump.c, version 1: cr[3] behind 18 registers and 10 segments */
-#define QEMU_NOTE_MIN_BYTES 424
-#define QEMU_NOTE_CR3 416
-#define CR3_ADDR_BITS (((UINT64_C(1) << 52) - 1) & ~UINT64_C(0xfff))
-
 struct cpu {
 	uint64_t rip, rsp, cr3;
 	bool has_cr3;
@@ -35,8 +25,6 @@ static void take_prstatus(const struct note *note, struct cpus *cpus)
 {
 	const uint8_t *desc = note->desc;
 
-	if (note->desc_len_bytes != PRSTATUS_BYTES_X86_64)
-		return;
 	if (cpus->nr < MAX_CPUS_SHOWN) {
 		cpus->at[cpus->nr].rip = get_u64(desc + PRSTATUS_RIP, cpus->order);
 		cpus->at[cpus->nr].rsp = get_u64(desc + PRSTATUS_RSP, cpus->order);
@@ -46,8 +34,6 @@ static void take_prstatus(const struct note *note, struct cpus *cpus)
 
 static void take_qemu(const struct note *note, struct cpus *cpus)
 {
-	if (note->desc_len_bytes < QEMU_NOTE_MIN_BYTES)
-		return;
 	if (cpus->nr_qemu < MAX_CPUS_SHOWN) {
 		cpus->at[cpus->nr_qemu].cr3 = get_u64((const uint8_t *)note->desc + QEMU_NOTE_CR3, cpus->order);
 		cpus->at[cpus->nr_qemu].has_cr3 = true;
@@ -57,9 +43,9 @@ static void take_qemu(const struct note *note, struct cpus *cpus)
 
 static bool take_note(const struct note *note, void *ctx)
 {
-	if (note->type == NT_PRSTATUS && note->name_len == 4 && !memcmp(note->name, "CORE", 4))
+	if (cpu_note_is_prstatus(note))
 		take_prstatus(note, ctx);
-	else if (!note->type && note->name_len == 4 && !memcmp(note->name, "QEMU", 4))
+	else if (cpu_note_is_qemu(note))
 		take_qemu(note, ctx);
 	return true;
 }

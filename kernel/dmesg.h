@@ -48,6 +48,14 @@ enum status dmesg_for_each(struct kmodel *km, dmesg_record_fn fn, void *ctx, str
 enum status dmesg_dump(struct kmodel *km, const struct dmesg_options *opt, dmesg_sink_fn sink, void *ctx,
 		       struct err *err) __must_check;
 
+/**
+ * Where the printk ring buffer lies (Linux 5.10 and later), as virtual addresses: its header, descriptors, infos and text.
+ * Errors as above; ST_UNSUPPORTED: an older kernel's log.
+ */
+#define DMESG_MAX_AREAS 4
+enum status dmesg_areas(struct kmodel *km, struct range areas[DMESG_MAX_AREAS], size_t *nr,
+			struct err *err) __must_check;
+
 /** Only the text of @rec, escaped as above but not indented: valid UTF-8 whatever the record holds. */
 enum status dmesg_record_text(const struct dmesg_record *rec, dmesg_sink_fn sink, void *ctx,
 			      struct err *err) __must_check;

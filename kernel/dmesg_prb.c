@@ -384,3 +384,41 @@ enum status prb_walk(struct log_walk *walk, struct err *err)
 	free(prb);
 	return st;
 }
+
+static void list_areas(const struct prb *prb, struct kmodel *km, struct range areas[DMESG_MAX_AREAS], size_t *nr)
+{
+	uint64_t count = UINT64_C(1) << prb->count_bits, size, symbol, header;
+	const struct range all[] = {
+		{ prb->descs_vaddr, prb->descs_vaddr + count * prb->at.desc_size },
+		{ prb->infos_vaddr, prb->infos_vaddr + count * prb->at.info_size },
+		{ prb->data_vaddr, prb->data_vaddr + (UINT64_C(1) << prb->size_bits) },
+	};
+
+	*nr = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		if (all[i].end > all[i].start)
+			areas[(*nr)++] = all[i];
+	if (vmcoreinfo_size(km->vi, "printk_ringbuffer", &size) && size <= STRUCT_MAX_BYTES &&
+	    vmcoreinfo_symbol(km->vi, "prb", &symbol) && kmodel_read_u64(km, symbol, &header, NULL) == ST_OK &&
+	    header <= UINT64_MAX - size)
+		areas[(*nr)++] = (struct range){ header, header + size };
+}
+
+enum status dmesg_areas(struct kmodel *km, struct range areas[DMESG_MAX_AREAS], size_t *nr, struct err *err)
+{
+	struct prb *prb;
+	uint64_t symbol;
+	enum status st;
+
+	*nr = 0;
+	if (!vmcoreinfo_symbol(km->vi, "prb", &symbol))
+		return err_set(err, ST_UNSUPPORTED, "VMCOREINFO lacks SYMBOL(prb)");
+	prb = calloc(1, sizeof(*prb));
+	if (!prb)
+		return err_set(err, ST_NO_MEMORY, "out of memory");
+	st = prb_open(prb, km, err);
+	if (st == ST_OK)
+		list_areas(prb, km, areas, nr);
+	free(prb);
+	return st;
+}

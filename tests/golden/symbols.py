@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+What a real kernel has and a Machine has not: a symbol table, the tree of resources, the log's ring buffer, per-CPU data,
+stacks. Planted into the unused end of its image, with the layout of 6.1; VMCOREINFO is told where.
+"""
+import struct
+
+from vmcore import IMAGE_PADDR, PAGE, RANGES, note
+
+RING_KEYS = '''SIZE(printk_ringbuffer)=80
+OFFSET(printk_ringbuffer.desc_ring)=0
+OFFSET(printk_ringbuffer.text_data_ring)=48
+OFFSET(prb_desc_ring.count_bits)=0
+OFFSET(prb_desc_ring.descs)=8
+OFFSET(prb_desc_ring.infos)=16
+OFFSET(prb_desc_ring.head_id)=24
+OFFSET(prb_desc_ring.tail_id)=32
+SIZE(prb_desc)=24
+OFFSET(prb_desc.state_var)=0
+OFFSET(prb_desc.text_blk_lpos)=8
+OFFSET(prb_data_blk_lpos.begin)=0
+OFFSET(prb_data_blk_lpos.next)=8
+OFFSET(prb_data_ring.size_bits)=0
+OFFSET(prb_data_ring.data)=8
+SIZE(printk_info)=88
+OFFSET(printk_info.seq)=0
+OFFSET(printk_info.ts_nsec)=8
+OFFSET(printk_info.text_len)=16
+OFFSET(printk_info.caller_id)=20
+OFFSET(atomic_long_t.counter)=0
+'''
+# Places in the image.
+KALLSYMS, IOMEM, RING, DESCS, INFOS, TEXT, VARS, PER_CPU = \
+    0x300000, 0x310000, 0x320010, 0x321000, 0x323000, 0x330000, 0x348000, 0x360000
+PER_CPU_STEP = 0x10000
+VMCOREINFO_NOTE, VMCOREINFO_DATA = 0x34a800, 0x34d000
+# Within a CPU's area.
+CPU_NOTES, CPU_TSS, CPU_IRQ_STACK = 0x40, 0x1000, 0x4000
+DESC_BITS, TEXT_BITS = 6, 14
+CRASH_KERNEL = (0x12400000, 0x12600000)
+NOTE_BYTES, VMCOREINFO_NOTE_BYTES = 368, 4132
+VMALLOC = {4: 0xffffc90000000000, 5: 0xffa0000000000000}
+CPU_ENTRY_AREA = 0xfffffe0000000000
+
+
+class Symbols:
+    """@reserve: whether there is a crash kernel's reservation. Changes the machine's memory and its VMCOREINFO."""
+
+    def __init__(self, m, reserve=True, stack_pages=4):
+        self.m, self.table = m, {'_stext': m.stext}
+        m.ram.write(IMAGE_PADDR + KALLSYMS, bytes(0x90000))
+        self._ring()
+        self._resources(reserve)
+        self._stacks(stack_pages)
+        self._per_cpu()
+        for name, off in (('vmcoreinfo_note', VMCOREINFO_NOTE), ('vmcoreinfo_data', VMCOREINFO_DATA)):
+            self.table[name] = self._pointer(off)
+        self.table['vmcoreinfo_size'] = self._var(struct.pack('<Q', 1000))
+        self._kallsyms()
+
+    def at(self, off, raw):
+        self.m.ram.write(IMAGE_PADDR + off, raw)
+
+    def _var(self, raw):
+        self.next_var = getattr(self, 'next_var', VARS)
+        off = self.next_var
+        self.next_var += -(-len(raw) // 64) * 64
+        self.at(off, raw)
+        return self.m.image_vaddr(off)
+
+    def _pointer(self, off):
+        return self._var(struct.pack('<Q', self.m.image_vaddr(off)))
+
+    def _say(self, text):
+        self.m.vmcoreinfo += text.encode()
+
+    def _ring(self):
+        v = self.m.image_vaddr
+        self.at(RING, struct.pack('<QQQQQ', DESC_BITS, v(DESCS), v(INFOS), 0x1007, 0x1000))
+        self.at(RING + 48, struct.pack('<QQ', TEXT_BITS, v(TEXT)))
+        self._say(f'SYMBOL(prb)={self._pointer(RING):x}\n{RING_KEYS}')
+
+    def _resources(self, reserve):
+        """struct resource: start, end, name, flags, desc, parent, sibling, child"""
+        def place(i):
+            return IOMEM + 0x100 + i * 64
+        names, out = IOMEM + 0x1000, []
+        for i, (start, end) in enumerate(RANGES):
+            has_child = reserve and start <= CRASH_KERNEL[0] < end
+            sibling = self.m.image_vaddr(place(i + 1)) if i + 1 < len(RANGES) else 0
+            child = self.m.image_vaddr(place(len(RANGES))) if has_child else 0
+            out.append((start, end - 1, names, sibling, child))
+        out.append((CRASH_KERNEL[0], CRASH_KERNEL[1] - 1, names + 32, 0, 0))
+        for i, (start, last, name, sibling, child) in enumerate(out):
+            self.at(place(i), struct.pack('<8Q', start, last, self.m.image_vaddr(name), 0, 0, 0, sibling, child))
+        self.at(names, b'System RAM\0'.ljust(32, b'\0') + b'Crash kernel\0')
+        self.at(IOMEM, struct.pack('<8Q', 0, (1 << 52) - 1, 0, 0, 0, 0, 0, self.m.image_vaddr(place(0))))
+        self.table['iomem_resource'] = self.m.image_vaddr(IOMEM)
+
+    def _stacks(self, nr_pages):
+        """One of @nr_pages for each CPU, and one of two pages for its NMIs; of pages that are scattered."""
+        m = self.m
+        frames = iter([pfn for pfn, cls in sorted(m.classes.items())
+                       if cls == 'kernel' and pfn not in m.structures and pfn % 3 == 0 and pfn * PAGE < CRASH_KERNEL[0]])
+        self.stacks, self.nmi_stacks = [], []
+        for cpu in range(m.cpus):
+            for base, nr, out in ((VMALLOC[m.levels] + cpu * 0x10000, nr_pages, self.stacks),
+                                  (CPU_ENTRY_AREA + 0x5000 + cpu * 0x3b000, 2, self.nmi_stacks)):
+                out.append((base, [next(frames) for _ in range(nr)]))
+                for i, pfn in enumerate(out[-1][1]):
+                    m.tables.map(base + i * PAGE, pfn * PAGE, PAGE, m.tables.NX)
+
+    def _per_cpu(self):
+        m = self.m
+        self.table['__per_cpu_offset'] = self._var(b''.join(struct.pack('<Q', m.image_vaddr(PER_CPU + cpu * PER_CPU_STEP))
+                                                            for cpu in range(m.cpus)))
+        self.table['nr_cpu_ids'] = self._var(struct.pack('<I', m.cpus))
+        self.table['crash_notes'] = self._var(struct.pack('<Q', CPU_NOTES))
+        self.table['cpu_tss_rw'], self.table['irq_stack_backing_store'] = CPU_TSS, CPU_IRQ_STACK
+        for cpu, (base, pages) in enumerate(self.nmi_stacks):
+            self.at(PER_CPU + cpu * PER_CPU_STEP + CPU_TSS + 44, struct.pack('<Q', base + len(pages) * PAGE))
+
+    def _kallsyms(self):
+        """Every token is one character. Offsets as KALLSYMS_ABSOLUTE_PERCPU has them."""
+        m = self.m
+        names = b''.join(bytes([len(n) + 1]) + b'T' + n.encode() for n in self.table)
+        offsets = b''.join(struct.pack('<i', v if v < 1 << 31 else m.stext - 1 - v) for v in self.table.values())
+        tokens = b''.join(bytes([max(i, 1)]) + b'\0' for i in range(256))
+        for off, raw in ((0, names), (0x2000, tokens), (0x3000, struct.pack('<256H', *range(0, 512, 2))), (0x4000, offsets),
+                         (0x5000, struct.pack('<I', len(self.table))), (0x5008, struct.pack('<Q', m.stext))):
+            self.at(KALLSYMS + off, raw)
+        for name, off in (('names', 0), ('token_table', 0x2000), ('token_index', 0x3000), ('offsets', 0x4000),
+                          ('num_syms', 0x5000), ('relative_base', 0x5008)):
+            self._say(f'SYMBOL(kallsyms_{name})={m.image_vaddr(KALLSYMS + off):x}\n')
+
+    def notes(self, qemu_cr3=None, vmcoreinfo=True):
+        """Registers of each CPU, in its stack; and QEMU's note for each where @qemu_cr3 says what CR3 holds."""
+        out = b''
+        for base, pages in self.stacks:
+            desc = bytearray(336)
+            struct.pack_into('<Q', desc, 112 + 16 * 8, self.m.stext + 0x1234)
+            struct.pack_into('<Q', desc, 112 + 19 * 8, base + len(pages) * PAGE - 0x98)
+            out += note(b'CORE', 1, bytes(desc))
+        for _ in self.stacks if qemu_cr3 else ():
+            desc = bytearray(440)
+            struct.pack_into('<II', desc, 0, 1, 440)
+            struct.pack_into('<Q', desc, 136, self.m.stext + 0x1234)
+            struct.pack_into('<Q', desc, 416, qemu_cr3)
+            out += note(b'QEMU', 0, bytes(desc))
+        return out + (note(b'VMCOREINFO', 0, self.m.vmcoreinfo) if vmcoreinfo else b'')
+
+    def written_by_the_crash(self):
+        """(physical address, length) of what the kernel writes on its way into the capture kernel, by name."""
+        image = IMAGE_PADDR
+        out = {'ring header': (image + RING, 80), 'descriptors': (image + DESCS, 24 << DESC_BITS),
+               'infos': (image + INFOS, 88 << DESC_BITS), 'text': (image + TEXT, 1 << TEXT_BITS),
+               'vmcoreinfo note': (image + VMCOREINFO_NOTE, VMCOREINFO_NOTE_BYTES), 'vmcoreinfo data': (image + VMCOREINFO_DATA, PAGE)}
+        for cpu in range(self.m.cpus):
+            area = image + PER_CPU + cpu * PER_CPU_STEP
+            out[f'crash note {cpu}'] = area + CPU_NOTES, NOTE_BYTES
+            out[f'irq stack {cpu}'] = area + CPU_IRQ_STACK, 4 * PAGE
+            for kind, stacks in (('stack', self.stacks), ('nmi stack', self.nmi_stacks)):
+                for i, pfn in enumerate(stacks[cpu][1]):
+                    out[f'{kind} {cpu}, page {i}'] = pfn * PAGE, PAGE
+        return out
