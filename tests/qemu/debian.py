@@ -29,7 +29,6 @@ import time
 from collections.abc import Iterator, Sequence
 
 KEYRING = pathlib.Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-METAPACKAGE = "linux-image-cloud-amd64"
 # A day's worth of staleness costs nothing here; asking the mirror in every run would.
 LISTS_MAX_AGE_SECONDS = 24 * 3600
 # Settings that describe what apt fetches by default rather than how it reaches the mirror.
@@ -46,15 +45,29 @@ class Flavour:
 
     suites: tuple[str, ...]
     security: tuple[str, ...] = ()
+    kind: str = "cloud-amd64"
+
+    @property
+    def metapackage(self) -> str:
+        """What depends on the newest kernel of this kind."""
+        return f"linux-image-{self.kind}"
+
+    def full(self) -> Flavour:
+        """The kernel for real hardware, from the same suites."""
+        return dataclasses.replace(self, kind="amd64")
 
 
-FLAVOURS = {
-    "bookworm-cloud": Flavour(("bookworm", "bookworm-updates"), ("bookworm-security",)),
-    "bookworm-backports-cloud": Flavour(("bookworm-backports",)),
-    "trixie-cloud": Flavour(("trixie", "trixie-updates"), ("trixie-security",)),
-    "trixie-backports-cloud": Flavour(("trixie-backports",)),
-    "sid-cloud": Flavour(("sid",)),
+CLOUD = {
+    # Of its security archive the debug packages are gone.
+    "bullseye": Flavour(("bullseye",)),
+    "bookworm": Flavour(("bookworm", "bookworm-updates"), ("bookworm-security",)),
+    "bookworm-backports": Flavour(("bookworm-backports",)),
+    "trixie": Flavour(("trixie", "trixie-updates"), ("trixie-security",)),
+    "trixie-backports": Flavour(("trixie-backports",)),
+    "sid": Flavour(("sid",)),
 }
+FLAVOURS = {f"{suite}-cloud": flavour for suite, flavour in CLOUD.items()}
+FLAVOURS.update({f"{suite}-full": flavour.full() for suite, flavour in CLOUD.items()})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -239,14 +252,23 @@ class AptRoot:
 # --- kernels -------------------------------------------------------------------------------------------------------
 
 
-def newest(apt: AptRoot) -> tuple[str, str]:
+def newest(apt: AptRoot, flavour: Flavour) -> tuple[str, str]:
     """(release, package version) of the kernel that the metapackage stands for now."""
-    record = apt.show(METAPACKAGE)[0]
-    match = re.search(r"\blinux-image-(\S+-cloud-amd64)\b", record.get("Depends", ""))
+    record = apt.show(flavour.metapackage)[0]
+    match = re.search(rf"\blinux-image-([0-9]\S*-{flavour.kind})\b", record.get("Depends", ""))
     if not match:
-        raise DebianError(f"{METAPACKAGE} {record.get('Version')} depends on no kernel: {record.get('Depends')}")
+        raise DebianError(
+            f"{flavour.metapackage} {record.get('Version')} depends on no kernel: {record.get('Depends')}"
+        )
     release = match[1]
     return release, apt.show(f"linux-image-{release}")[0]["Version"]
+
+
+def image_packages(apt: AptRoot, release: str, version: str) -> list[tuple[str, str]]:
+    """(package, version) of all that holds the kernel: Debian packs the image and its modules apart since 7.1."""
+    record = next(record for record in apt.show(f"linux-image-{release}") if record["Version"] == version)
+    parts = re.findall(rf"\b(linux-(?:base|binary|modules)-{re.escape(release)}) \(= ([^)]+)\)", record.get("Depends", ""))
+    return [(f"linux-image-{release}", version), *parts]
 
 
 def _folder(release: str, version: str) -> pathlib.Path:
@@ -254,8 +276,9 @@ def _folder(release: str, version: str) -> pathlib.Path:
     return cache_dir() / "kernels" / f"{release}_{version.replace(':', '_')}"
 
 
-def _unpack_image(deb: pathlib.Path, into: pathlib.Path, release: str) -> None:
-    run(["dpkg-deb", "-x", str(deb), str(into)])
+def _unpack_image(debs: Sequence[pathlib.Path], into: pathlib.Path, release: str) -> None:
+    for deb in debs:
+        run(["dpkg-deb", "-x", str(deb), str(into)])
     if not (into / "lib").exists():  # merged /usr inside the package
         (into / "lib").symlink_to("usr/lib")
     run(["depmod", "-b", str(into), release])
@@ -281,10 +304,12 @@ def _unpack_vmlinux(deb: pathlib.Path, into: pathlib.Path) -> None:
 def _kernel_at(name: str, folder: pathlib.Path) -> Kernel:
     release = folder.name.split("_", 1)[0]
     vmlinux = folder / "vmlinux"
+    in_boot = folder / "boot" / f"vmlinuz-{release}"
     return Kernel(
         name=name,
         release=release,
-        bzimage=folder / "boot" / f"vmlinuz-{release}",
+        # Since 7.1 it is packed beside the modules and only copied to /boot.
+        bzimage=in_boot if in_boot.exists() else folder / "lib/modules" / release / "vmlinuz",
         modules=folder / "lib/modules" / release,
         vmlinux=vmlinux if vmlinux.exists() else None,
     )
@@ -326,7 +351,7 @@ def kernel(name: str, debug: bool = False) -> Kernel:
     with locked(f"kernel-{name}"):
         apt = AptRoot(cache_dir() / "apt" / name, flavour)
         apt.update()
-        release, version = newest(apt)
+        release, version = newest(apt, flavour)
         folder = _folder(release, version)
         if not folder.exists():
             folder.parent.mkdir(exist_ok=True)
@@ -334,7 +359,8 @@ def kernel(name: str, debug: bool = False) -> Kernel:
                 work = pathlib.Path(scratch)
                 tree = work / "tree"
                 tree.mkdir()
-                _unpack_image(apt.download(f"linux-image-{release}", version, work), tree, release)
+                debs = [apt.download(*package, work) for package in image_packages(apt, release, version)]
+                _unpack_image(debs, tree, release)
                 tree.chmod(0o755)
                 tree.rename(folder)
     if debug:

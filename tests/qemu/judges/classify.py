@@ -34,7 +34,8 @@ from classify_names import NAMES
 
 CODE = {name: code for code, name in enumerate(NAMES)}
 DROPPABLE_MARKS = frozenset(
-    CODE[name] for name in ("free", "cache", "cache private", "anonymous", "hugetlb", "offline", "hwpoison")
+    CODE[name]
+    for name in ("free", "cache", "cache private", "anonymous", "hugetlb", "offline", "hwpoison", "zsmalloc")
 )
 
 PAGE_SHIFT = 12
@@ -166,7 +167,7 @@ class Marks:
         flag = enumerators(prog, "enum pageflags")
         self.map = memory_map
         self.flags = memory_map.column(member(page, "flags"))
-        self.link = memory_map.column(member(page, "compound_head"))
+        self.link = memory_map.column(member(page, "compound_info", "compound_head"))
         self.mapping = memory_map.column(member(page, "mapping"))
         self.type = memory_map.column(member(page, "page_type"), 4)
         self.head_bit = 1 << flag["PG_head"]
@@ -189,17 +190,26 @@ class Marks:
         if self._hugetlb_dtor is None and "hugetlb" not in self.types.values():
             raise LookupError("the debug symbols tell no way to know a hugetlb page")
 
+    def _linked(self, pfn: int) -> int | None:
+        """The PFN that the tail `pfn` names as its head."""
+        link = self.link[pfn] - 1
+        named = self.map.pfn(link)
+        if named is not None:
+            return named
+        # Since 7.1 a mask may stand there: what it leaves of the tail's own address is the head's.
+        return self.map.pfn((self.map.base + pfn * self.map.stride) & link)
+
     def head(self, pfn: int) -> int | None:
         """The PFN of the compound head of `pfn`, which is `pfn` itself for a page of its own; None: nonsense."""
         link = self.link[pfn]
         if link & 1:
-            return self.map.pfn(link - 1)
+            return self._linked(pfn)
         # A hugetlb page's tails may share the head's page of struct pages (vmemmap optimization). Such a fake head is
         # told from a true one by its neighbour, which is a tail that links to the true one.
         if self.flags[pfn] & self.head_bit and pfn % (PAGE_SIZE // self.map.stride) == 0 and pfn + 1 < self.map.end_pfn:
             link = self.link[pfn + 1]
             if link & 1:
-                return self.map.pfn(link - 1)
+                return self._linked(pfn + 1)
         return pfn
 
     def type_name(self, pfn: int) -> str | None:
@@ -232,6 +242,7 @@ class Marks:
                 "hugetlb": "hugetlb",
                 "slab": "slab",
                 "large_kmalloc": "large kmalloc",
+                "zsmalloc": "zsmalloc",
             }
             return CODE[by_type.get(named, "kernel")]
         flags, mapping = self.flags[pfn], self.mapping[pfn]

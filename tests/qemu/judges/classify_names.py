@@ -23,4 +23,5 @@ NAMES = (
     "large kmalloc",
     "no struct page",
     "contested",
+    "zsmalloc",  # compressed swap and the like: user data
 )

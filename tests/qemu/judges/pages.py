@@ -9,7 +9,8 @@ independent of VMCOREINFO and of innercore). At -d 31 a dump
                     modules, vmalloc, guards, large kmallocs, pages that nothing more is known of, pages without a
                     struct page, and pages on a CPU's free list, which bear no mark that a dump tool could go by
     must not hold   free pages (buddy allocator), the page cache on the LRU lists with and without private data,
-                    anonymous memory, hugetlb pages whether used or not, offline pages, poisoned pages
+                    anonymous memory, hugetlb pages whether used or not, zsmalloc where the kernel gives it a page
+                    type (6.12 and later), offline pages, poisoned pages
     may hold        contested pages, where the kernel was stopped amid a change: each one is named in `anomalies`
 
 Zero-filled pages count as held: they share storage but keep their descriptors.
@@ -30,7 +31,7 @@ from collections.abc import Sequence
 
 from . import readers, root
 
-MUST_DROP = frozenset(("free", "cache", "cache private", "anonymous", "hugetlb", "offline", "hwpoison"))
+MUST_DROP = frozenset(("free", "cache", "cache private", "anonymous", "hugetlb", "offline", "hwpoison", "zsmalloc"))
 MUST_KEEP = frozenset(
     (
         "kernel",
