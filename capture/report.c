@@ -44,6 +44,16 @@ static json_t *holes_json(const struct capture_report *r)
 	return a;
 }
 
+/* What VMCOREINFO did not tell the filter, and what the kernel's own tables did. */
+static json_t *facts_json(const struct facts_report *f)
+{
+	json_t *o = json_pack("{s:b, s:i, s:i, s:i, s:s}", "asked", f->asked, "lacking", (int)f->nr_lacking, "found",
+			      (int)f->nr_found, "unknown_kinds", (int)f->nr_unknown_kinds, "untold", f->lacking);
+
+	json_object_set_new(o, "trouble", json_string(f->trouble));
+	return o;
+}
+
 static const char *why_incomplete(const struct capture_report *r)
 {
 	if (r->complete)
@@ -71,6 +81,7 @@ json_t *capture_report_json(const struct capture_report *r)
 			      r->dump_level);
 	json_object_set_new(o, "pages", pages_json(r));
 	json_object_set_new(o, "classes", classes_json(r));
+	json_object_set_new(o, "facts", facts_json(&r->facts));
 	json_object_set_new(o, "holes", holes_json(r));
 	json_object_set_new(o, "hole_ranges", count(r->nr_hole_ranges));
 	json_object_set_new(o, "bytes", json_pack("{s:o, s:o}", "read", count(r->bytes_read), "written",

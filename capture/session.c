@@ -147,6 +147,18 @@ static enum status open_sink(struct session *s, struct err *err)
 	return wsink_file_open(s->config->dest, s->config->force, &s->sink, err);
 }
 
+/* What VMCOREINFO did not say, and what that costs: pages are kept that could have been told apart. */
+static void tell_facts(const struct facts_report *f)
+{
+	if (f->nr_lacking)
+		log_info("VMCOREINFO lacks %u keys; the kernel's own tables tell %u of them%s%s", f->nr_lacking, f->nr_found,
+			 f->trouble[0] ? ": " : "", f->trouble);
+	if (f->lacking[0])
+		log_warn("nothing tells %s: pages that only these tell apart are kept", f->lacking);
+	if (f->nr_unknown_kinds)
+		log_info("BTF has %u entries of kinds that are newer than this program, stepped over", f->nr_unknown_kinds);
+}
+
 static enum status make_plan(struct session *s, struct err *err)
 {
 	struct capture_report *r = s->report;
@@ -161,6 +173,10 @@ static enum status make_plan(struct session *s, struct err *err)
 	memcpy(r->pages_by_class, s->plan.by_class, sizeof(r->pages_by_class));
 	r->pages_kept = s->plan.keep.nr_set;
 	r->pages_not_in_source = s->plan.pages_not_in_source;
+	if (s->km) {
+		r->facts = s->km->facts;
+		tell_facts(&r->facts);
+	}
 	if (!r->filtered)
 		log_warn("nothing is filtered, every page is kept: %s", r->why_unfiltered);
 	else if (s->plan.sections_missing)

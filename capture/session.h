@@ -8,6 +8,7 @@
 
 #include "common/err.h"
 #include "common/units.h"
+#include "kernel/kmodel.h"
 #include "kernel/pageclass.h"
 
 #define CAPTURE_DUMP_LEVEL_MAX 31
@@ -45,6 +46,7 @@ struct capture_report {
 	char why_unfiltered[256];
 	char codec[16];
 	int dump_level;
+	struct facts_report facts; /**< what VMCOREINFO did not tell the filter */
 	uint64_t page_size;
 	uint64_t pages_present;
 	uint64_t pages_by_class[PAGE_CLASS_COUNT];

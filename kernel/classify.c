@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel/facts.h"
+
 struct classifier {
 	struct page_layout layout;
 	struct memmap *mm;
@@ -27,6 +29,7 @@ enum status classifier_open(struct kmodel *km, struct classifier **out, struct e
 
 	if (!c)
 		return err_set(err, ST_NO_MEMORY, "out of memory");
+	facts_complete(km);
 	st = page_layout_init(&c->layout, km->vi, km->pm->order, km->pm->is_64bit, err);
 	if (st == ST_OK)
 		st = memmap_open(km, c->layout.size, &c->mm, err);
@@ -91,7 +94,7 @@ static bool facts_anywhere(struct classifier *c, uint64_t pfn, struct page_facts
 static enum page_class class_of_head(struct classifier *c, uint64_t head_vaddr)
 {
 	struct page_facts f, next;
-	uint64_t pfn, ignored;
+	uint64_t pfn;
 	bool has_next;
 
 	if (c->head_known && c->head_vaddr == head_vaddr)
@@ -101,7 +104,7 @@ static enum page_class class_of_head(struct classifier *c, uint64_t head_vaddr)
 	c->head_class = PAGE_CLASS_UNKNOWN;
 	if (!memmap_pfn_of(c->mm, head_vaddr, &pfn) || !facts_anywhere(c, pfn, &f, &next, &has_next))
 		return c->head_class;
-	if (!page_is_head(&c->layout, &f) || page_is_tail(&f, &ignored))
+	if (!page_is_head(&c->layout, &f) || page_has_tail_mark(&f))
 		return c->head_class;
 	c->head_class = page_class_of(&c->layout, &f, has_next ? &next : NULL, head_vaddr);
 	/* A free block is no compound page, and poison is the head's own. */
@@ -119,7 +122,8 @@ static enum page_class class_of_head(struct classifier *c, uint64_t head_vaddr)
 static bool is_fake_head(const struct classifier *c, const struct page_facts *f, const struct page_facts *next,
 			 uint64_t vaddr, uint64_t *head_vaddr)
 {
-	return page_is_head(&c->layout, f) && next && page_is_tail(next, head_vaddr) && *head_vaddr != vaddr;
+	return page_is_head(&c->layout, f) && next &&
+	       page_is_tail(&c->layout, next, vaddr + c->layout.size, head_vaddr) && *head_vaddr != vaddr;
 }
 
 static enum page_class classify_one(struct classifier *c, uint64_t pfn)
@@ -138,7 +142,7 @@ static enum page_class classify_one(struct classifier *c, uint64_t pfn)
 	/* No tail has it: where the link and this contradict each other, the page is kept. */
 	if (page_is_slab(&c->layout, &f))
 		return PAGE_CLASS_KERNEL;
-	if (page_is_tail(&f, &head_vaddr))
+	if (page_is_tail(&c->layout, &f, vaddr, &head_vaddr))
 		return class_of_head(c, head_vaddr);
 	behind = facts_in_batch(c, pfn + 1, &next) ? &next : NULL;
 	if (is_fake_head(c, &f, behind, vaddr, &head_vaddr))
@@ -156,12 +160,12 @@ static enum page_class classify_one(struct classifier *c, uint64_t pfn)
 enum kernel_kind classifier_kernel_kind(struct classifier *c, uint64_t pfn)
 {
 	struct page_facts f, next;
-	uint64_t head_vaddr, head_pfn;
+	uint64_t vaddr, head_vaddr, head_pfn;
 	bool has_next;
 
-	if (!facts_in_batch(c, pfn, &f))
+	if (!facts_in_batch(c, pfn, &f) || !memmap_vaddr_of(c->mm, pfn, &vaddr))
 		return KERNEL_KIND_OTHER;
-	if (page_is_tail(&f, &head_vaddr) &&
+	if (page_is_tail(&c->layout, &f, vaddr, &head_vaddr) &&
 	    !(memmap_pfn_of(c->mm, head_vaddr, &head_pfn) && facts_anywhere(c, head_pfn, &f, &next, &has_next)))
 		return KERNEL_KIND_OTHER;
 	return page_kernel_kind(&c->layout, &f);

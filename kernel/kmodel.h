@@ -16,6 +16,16 @@ enum phys_base_source {
 	PHYS_BASE_HEADER,      /**< KDUMP sub header; QEMU writes it wrong */
 };
 
+/** What facts_complete() had to look for; see kernel/facts.h. */
+struct facts_report {
+	bool asked;		   /**< VMCOREINFO was not enough, so the kernel's own tables were looked for */
+	unsigned nr_lacking;	   /**< keys that VMCOREINFO lacks and this kernel should have */
+	unsigned nr_found;	   /**< of these, found in the tables */
+	unsigned nr_unknown_kinds; /**< BTF of kinds that are newer than this, stepped over */
+	char lacking[200];	   /**< names of keys that nothing tells, as many as fit */
+	char trouble[200];	   /**< why the tables could not be read; empty where they could */
+};
+
 /**
  * The crashed kernel, as far as its own words and page tables tell: reads its memory by virtual address. Borrows the
  * physmem, which must outlive it. Not thread-safe.
@@ -31,6 +41,7 @@ struct kmodel {
 	unsigned pgtable_levels;
 	uint64_t pte_addr_mask;	       /**< bits of an entry that are address, encryption bits removed */
 	struct kmodel_cache *cache;    /**< page-table pages */
+	struct facts_report facts;
 };
 
 /**

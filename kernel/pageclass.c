@@ -80,7 +80,7 @@ static enum status learn_offsets(struct page_layout *l, const struct vmcoreinfo 
 		{ "page.mapping", NULL, l->word_bytes, &l->off_mapping },
 		{ "page.private", NULL, l->word_bytes, &l->off_private },
 		{ "page._refcount", "page._count", 4, &l->off_refcount },
-		{ "page.compound_head", NULL, l->word_bytes, &l->off_compound_head },
+		{ "page.compound_info", "page.compound_head", l->word_bytes, &l->off_compound_head },
 	};
 	uint64_t size;
 
@@ -126,6 +126,7 @@ static void learn_types(struct page_layout *l, const struct vmcoreinfo *vi)
 	type_match_init(&l->hugetlb, vi, "PAGE_HUGETLB_MAPCOUNT_VALUE");
 	type_match_init(&l->slab, vi, "PAGE_SLAB_MAPCOUNT_VALUE");
 	type_match_init(&l->unaccepted, vi, "PAGE_UNACCEPTED_MAPCOUNT_VALUE");
+	type_match_init(&l->zsmalloc, vi, "PAGE_ZSMALLOC_MAPCOUNT_VALUE");
 	if (vmcoreinfo_length(vi, "zone.free_area", &orders) && orders <= 32)
 		l->max_order = (unsigned)orders;
 	if (!vmcoreinfo_number(vi, "HUGETLB_PAGE_DTOR", &dtor))
@@ -144,12 +145,14 @@ static void learn_types(struct page_layout *l, const struct vmcoreinfo *vi)
 enum status page_layout_init(struct page_layout *l, const struct vmcoreinfo *vi, enum byte_order order, bool is_64bit,
 			     struct err *err)
 {
+	uint64_t ignored;
 	enum status st;
 
 	*l = (struct page_layout){ .order = order, .word_bytes = is_64bit ? 8 : 4 };
 	st = learn_offsets(l, vi, err);
 	if (st != ST_OK)
 		return st;
+	l->has_compound_info = vmcoreinfo_offset(vi, "page.compound_info", &ignored);
 	learn_flags(l, vi);
 	learn_types(l, vi);
 	/*
@@ -179,10 +182,29 @@ void page_facts_decode(const struct page_layout *l, const uint8_t *raw, struct p
 	f->dtor = l->has_hugetlb_dtor ? raw[l->off_compound_dtor] : 0;
 }
 
-bool page_is_tail(const struct page_facts *f, uint64_t *head_vaddr)
+/*
+ * Since Linux 7.1 a tail may hold a mask that turns its own address into its head's: all ones above the bits that tell the
+ * struct pages of one compound page apart. A pointer never looks like that: it would point at the last bytes of the
+ * address space.
+ */
+#define HEAD_MASK_MAX_BYTES (UINT64_C(1) << 40)
+
+static bool is_head_mask(const struct page_layout *l, uint64_t link)
 {
-	*head_vaddr = f->compound_head - 1;
-	return f->compound_head & 1;
+	uint64_t span = -(link & ~UINT64_C(1));
+
+	if (l->word_bytes == 4)
+		span &= UINT32_MAX;
+	return l->has_compound_info && is_power_of_2(l->size) && is_power_of_2(span) && span >= 2 * l->size &&
+	       span <= HEAD_MASK_MAX_BYTES;
+}
+
+bool page_is_tail(const struct page_layout *l, const struct page_facts *f, uint64_t vaddr, uint64_t *head_vaddr)
+{
+	uint64_t link = f->compound_head;
+
+	*head_vaddr = is_head_mask(l, link) ? vaddr & link & ~UINT64_C(1) : link - 1;
+	return page_has_tail_mark(f);
 }
 
 /* Struct pages that nobody initialised: page_init_poison() fills them with ones. */
@@ -212,7 +234,7 @@ static bool is_hugetlb_by_tail(const struct page_layout *l, const struct page_fa
 {
 	uint64_t head;
 
-	if (!page_is_head(l, f) || !next || !page_is_tail(next, &head) || head != vaddr)
+	if (!page_is_head(l, f) || !next || !page_is_tail(l, next, vaddr + l->size, &head) || head != vaddr)
 		return false;
 	if (l->mask_hugetlb_second && next->flags & l->mask_hugetlb_second)
 		return true;
@@ -248,9 +270,10 @@ enum page_class page_class_of(const struct page_layout *l, const struct page_fac
 			return PAGE_CLASS_FREE;
 		if (type_matches(&l->offline, f))
 			return PAGE_CLASS_OFFLINE;
-		if (type_matches(&l->hugetlb, f))
+		if (type_matches(&l->hugetlb, f) || type_matches(&l->zsmalloc, f))
 			return PAGE_CLASS_USER;
-		return PAGE_CLASS_KERNEL; /* page tables, and types that are newer than this */
+		/* Page tables, guard pages, large kmalloc, network buffers, and types that are newer than this. */
+		return PAGE_CLASS_KERNEL;
 	}
 	if (is_hugetlb_by_tail(l, f, next, vaddr) || is_anonymous(l, f))
 		return PAGE_CLASS_USER;
@@ -295,8 +318,6 @@ uint64_t page_free_block_pages(const struct page_layout *l, const struct page_fa
 
 bool page_may_be_inside_free_block(const struct page_layout *l, const struct page_facts *f)
 {
-	uint64_t head;
-
-	return f->refcount == 0 && !page_is_tail(f, &head) && !has_page_type(f) &&
+	return f->refcount == 0 && !page_has_tail_mark(f) && !has_page_type(f) &&
 	       !(f->flags & (l->mask_slab | l->mask_lru | l->mask_hwpoison | l->mask_head));
 }

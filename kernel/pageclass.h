@@ -17,7 +17,7 @@ enum page_class {
 	PAGE_CLASS_FREE,	  /**< in the buddy allocator */
 	PAGE_CLASS_CACHE,	  /**< page cache without private data */
 	PAGE_CLASS_CACHE_PRIVATE, /**< page cache with private data (buffer heads and the like) */
-	PAGE_CLASS_USER,	  /**< anonymous or hugetlb */
+	PAGE_CLASS_USER,	  /**< anonymous, hugetlb, or compressed swap (zsmalloc) */
 	PAGE_CLASS_OFFLINE,	  /**< logically offline: ballooned, unplugged */
 	PAGE_CLASS_HWPOISON,	  /**< broken memory: reading it may end the machine */
 	PAGE_CLASS_COUNT,
@@ -47,7 +47,9 @@ struct page_layout {
 	bool has_hugetlb_dtor;		/**< hugetlb told by the destructor number in the first tail (4.4 to 6.5) */
 	size_t off_compound_dtor;
 	uint8_t hugetlb_dtor;
+	bool has_compound_info;		/**< the tail's link may be a mask instead of a pointer (Linux 7.1 and later) */
 	struct page_type_match buddy, offline, hugetlb, slab, unaccepted;
+	struct page_type_match zsmalloc; /**< what zram and zswap hold: user memory, compressed */
 	unsigned max_order;		/**< buddy orders are below this (LENGTH(zone.free_area)) */
 };
 
@@ -68,8 +70,13 @@ struct page_facts {
 /** @raw: layout->size bytes. Pure. */
 void page_facts_decode(const struct page_layout *l, const uint8_t *raw, struct page_facts *f);
 
-/** Is this page a tail, and of the head at which kernel virtual address? */
-bool page_is_tail(const struct page_facts *f, uint64_t *head_vaddr);
+/** Is this page, whose struct page lies at @vaddr, a tail, and of the head at which kernel virtual address? */
+bool page_is_tail(const struct page_layout *l, const struct page_facts *f, uint64_t vaddr, uint64_t *head_vaddr);
+/** The same without the address. */
+static inline bool page_has_tail_mark(const struct page_facts *f)
+{
+	return f->compound_head & 1;
+}
 static inline bool page_is_head(const struct page_layout *l, const struct page_facts *f)
 {
 	return f->flags & l->mask_head;

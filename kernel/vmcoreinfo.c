@@ -21,6 +21,7 @@ struct vmcoreinfo {
 	char *text;
 	struct line *lines; /**< sorted by key, equal keys in the order of the text */
 	size_t nr_lines;
+	struct vmcoreinfo *more; /**< owned; NULL: none */
 };
 
 static int line_compare(const void *a, const void *b, void *text)
@@ -131,9 +132,16 @@ void vmcoreinfo_free(struct vmcoreinfo *vi)
 {
 	if (!vi)
 		return;
+	vmcoreinfo_free(vi->more);
 	free(vi->lines);
 	free(vi->text);
 	free(vi);
+}
+
+void vmcoreinfo_set_fallback(struct vmcoreinfo *vi, struct vmcoreinfo *more)
+{
+	vmcoreinfo_free(vi->more);
+	vi->more = more;
 }
 
 const char *vmcoreinfo_string(const struct vmcoreinfo *vi, const char *key)
@@ -158,10 +166,12 @@ static const char *lookup(const struct vmcoreinfo *vi, const char *kind, const c
 {
 	char key[LINE_MAX_BYTES];
 	int len = snprintf(key, sizeof(key), "%s(%s)", kind, name);
+	const char *value;
 
 	if (len < 0 || (size_t)len >= sizeof(key))
 		return NULL;
-	return vmcoreinfo_string(vi, key);
+	value = vmcoreinfo_string(vi, key);
+	return value || !vi->more ? value : vmcoreinfo_string(vi->more, key);
 }
 
 /** All of @s as digits of @base (10 or 16): no sign, no blank, no prefix, no overflow; strtoull() forgives all of them.

@@ -19,6 +19,11 @@ struct vmcoreinfo;
 enum status vmcoreinfo_parse(const char *text, size_t len, struct vmcoreinfo **vi, struct err *err) __must_check;
 void vmcoreinfo_free(struct vmcoreinfo *vi);
 
+/**
+ * What @vi does not say is looked up in @more, now owned by @vi. Plain keys are not: they are the kernel's own words.
+ */
+void vmcoreinfo_set_fallback(struct vmcoreinfo *vi, struct vmcoreinfo *more);
+
 /* Look-ups. False where the key is absent or its value is malformed; then *@v is untouched. */
 bool vmcoreinfo_symbol(const struct vmcoreinfo *vi, const char *name, uint64_t *v);
 bool vmcoreinfo_size(const struct vmcoreinfo *vi, const char *name, uint64_t *v);

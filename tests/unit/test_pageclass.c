@@ -351,8 +351,62 @@ static void layouts_that_cannot_be_decided_by_are_refused(void **state)
 	/* Linux up to 4.6 */
 	assert_int_equal(try_layout("OFFSET(page._refcount)=x\nOFFSET(page._count)=28\n" KEYS_6_1, &l, &err), ST_OK);
 	assert_int_equal(l.off_refcount, 28);
-	/* Linux 7.1 and later keep a mask there where older ones keep a pointer: not to be taken for one. */
-	assert_unknown("OFFSET(page.compound_head)=x\nOFFSET(page.compound_info)=8\n" KEYS_6_12, "page.compound_head");
+	assert_unknown("OFFSET(page.compound_info)=57\n" KEYS_6_12, "page.compound_info");
+	assert_unknown("OFFSET(page.compound_head)=x\n" KEYS_6_12, "page.compound_head");
+}
+
+/* Linux 7.1 and later: a pointer as before, or a mask that turns the tail's address into the head's. */
+static void tails_name_their_head_by_pointer_or_mask(void **state)
+{
+	struct page_layout old = layout(KEYS_6_12);
+	struct page_layout new = layout("OFFSET(page.compound_info)=8\nOFFSET(page.compound_head)=x\n" KEYS_6_12);
+	struct page_facts f = page(0, 0);
+	uint64_t head;
+
+	assert_false(page_is_tail(&new, &f, VADDR + 64, &head));
+	f.compound_head = VADDR + 1;
+	assert_true(page_is_tail(&new, &f, VADDR + 64, &head));
+	assert_int_equal(head, VADDR);
+	for (unsigned order = 1; order <= 18; order++) {
+		uint64_t span = UINT64_C(64) << order;
+		uint64_t at = align_down(VADDR, span);
+
+		f.compound_head = -span | 1;
+		assert_true(page_is_tail(&new, &f, at + 64, &head));
+		assert_int_equal(head, at);
+		assert_true(page_is_tail(&new, &f, at + span - 64, &head));
+		assert_int_equal(head, at);
+		/* An older kernel knows no mask. */
+		assert_true(page_is_tail(&old, &f, at + 64, &head));
+		assert_int_equal(head, -span);
+	}
+	/* No mask of a compound page: less than two struct pages, more than there can be, a hole in it. */
+	f.compound_head = (uint64_t)-64 | 1;
+	assert_true(page_is_tail(&new, &f, VADDR + 64, &head));
+	assert_int_equal(head, (uint64_t)-64);
+	f.compound_head = (uint64_t)-(INT64_C(1) << 44) | 1;
+	assert_true(page_is_tail(&new, &f, VADDR + 64, &head));
+	assert_int_equal(head, (uint64_t)-(INT64_C(1) << 44));
+	f.compound_head = ((uint64_t)-4096 ^ 1 << 13) | 1;
+	assert_true(page_is_tail(&new, &f, VADDR + 64, &head));
+	assert_int_equal(head, (uint64_t)-4096 ^ 1 << 13);
+}
+
+/* Compressed swap is the user's, whatever its lower bits hold; only a kernel that names the type has it. */
+static void zsmalloc_is_user_where_it_is_named(void **state)
+{
+	struct page_layout l = layout("NUMBER(PAGE_ZSMALLOC_MAPCOUNT_VALUE)=4127195136\n" KEYS_6_12);
+	struct page_facts f = page(0, POINTER | 2);
+
+	f.mapcount = 0xf6000040;
+	assert_int_equal(class_of(&l, f), PAGE_CLASS_USER);
+	f.mapcount = 0xf9000000; /* network buffers */
+	assert_int_equal(class_of(&l, f), PAGE_CLASS_KERNEL);
+	f.mapcount = 0xf2000000; /* page tables */
+	assert_int_equal(class_of(&l, f), PAGE_CLASS_KERNEL);
+	l = layout(KEYS_6_12);
+	f.mapcount = 0xf6000040;
+	assert_int_equal(class_of(&l, f), PAGE_CLASS_KERNEL);
 }
 
 static void facts_of_32_bit_big_endian_structs(void **state)
@@ -460,6 +514,8 @@ int main(void)
 		cmocka_unit_test(free_blocks_have_sane_orders),
 		cmocka_unit_test(inner_pages_of_free_blocks_speak_of_no_use),
 		cmocka_unit_test(layouts_that_cannot_be_decided_by_are_refused),
+		cmocka_unit_test(tails_name_their_head_by_pointer_or_mask),
+		cmocka_unit_test(zsmalloc_is_user_where_it_is_named),
 		cmocka_unit_test(facts_of_32_bit_big_endian_structs),
 		cmocka_unit_test(every_class_has_a_name),
 		cmocka_unit_test(random_structs_never_lose_slab),

@@ -73,6 +73,14 @@ def enumerators(prog: drgn.Program, name: str) -> dict[str, int]:
         return {}
 
 
+def find_type(prog: drgn.Program, name: str) -> drgn.Type | None:
+    """A type, None if this kernel has none of that name."""
+    try:
+        return prog.type(name)
+    except LookupError:
+        return None
+
+
 def loads(path: str) -> list[tuple[int, int]]:
     """The physical [start, end) byte ranges of the ELF core's PT_LOADs, merged and in order."""
     with open(path, "rb") as core:
@@ -284,11 +292,18 @@ class Lists:
                     if found != counted:
                         self.notes.append(f"zone {name} order {order}: {found} on the lists, nr_free {counted}")
                 for cpu in cpus:
-                    lists = per_cpu_ptr(zone.per_cpu_pageset, cpu).lists
+                    lists = self._cpu_lists(zone, cpu)
                     for index, head in enumerate(lists):
                         # The last one or two lists are of transparent huge pages: mm/page_alloc.c, order_to_pindex()
                         order = index // per_order if index < 4 * per_order else 9
                         self._walk(head, order, self.pcp, f"{name} cpu {cpu}")
+
+    @staticmethod
+    def _cpu_lists(zone: drgn.Object, cpu: int) -> drgn.Object:
+        try:
+            return per_cpu_ptr(zone.per_cpu_pageset, cpu).lists
+        except AttributeError:  # up to 5.13
+            return per_cpu_ptr(zone.pageset, cpu).pcp.lists
 
     def _walk(self, head: drgn.Object, order: int, into: dict[int, int], name: str) -> int:
         end, node, count = head.address_, head.next.value_(), 0
@@ -360,6 +375,10 @@ class Owners:
         self.vmalloc: dict[int, int] = {}  # virtual page -> PFN
         self.notes: list[str] = []
         self.tables = PageTables(prog)
+        # struct slab was a part of struct page up to 5.16.
+        has_slab = bool(find_type(prog, "struct slab"))
+        self.slab_type = "struct slab" if has_slab else "struct page"
+        self.slab_link = "slab_list"
         self._memmap = range(memory_map.base, memory_map.base + memory_map.end_pfn * memory_map.stride)
         self._sign = -1 << (12 + 9 * self.tables.levels - 1) & (1 << 64) - 1
         areas = prog["vmalloc_base"].value_()
@@ -409,17 +428,27 @@ class Owners:
         pages = (slab.objects.value_() * cache.size.value_() + PAGE_SIZE - 1) >> PAGE_SHIFT
         self.owned.update((number, CODE["slab"]) for number in range(pfn, pfn + pages))
 
+    @staticmethod
+    def _of_node(cache: drgn.Object, node: int) -> drgn.Object:
+        return cache.per_node[node].node if hasattr(cache, "per_node") else cache.node[node]
+
     def _slabs(self, memory_map: MemoryMap) -> None:
         """SLUB's own lists; a full slab is on none of them."""
         cpus, nodes = list(for_each_possible_cpu(self.prog)), list(for_each_online_node(self.prog))
         for cache in list_for_each_entry("struct kmem_cache", self.prog["slab_caches"].address_of_(), "list"):
             # Its last member has an element a node that could exist, and the object only those that do.
-            self._object(cache.value_(), member(cache.type_.type, "node"))
+            self._object(cache.value_(), member(cache.type_.type, "node", "per_node"))
             for node in nodes:
-                for slab in list_for_each_entry("struct slab", cache.node[node].partial.address_of_(), "slab_list"):
+                partial = self._of_node(cache, node).partial.address_of_()
+                for slab in list_for_each_entry(self.slab_type, partial, self.slab_link):
                     self._slab(slab, cache, memory_map)
-            for cpu in cpus:
+            # Sheaves of objects took the place of the CPUs' own slabs in 7.x.
+            for cpu in cpus if hasattr(cache, "cpu_slab") else ():
                 of_cpu = per_cpu_ptr(cache.cpu_slab, cpu)
+                if not hasattr(of_cpu, "slab"):  # struct page up to 5.16
+                    if of_cpu.page:
+                        self._slab(of_cpu.page, cache, memory_map)
+                    continue
                 if of_cpu.slab:
                     self._slab(of_cpu.slab, cache, memory_map)
                 slab, left = of_cpu.partial, MAX_CPU_PARTIAL
