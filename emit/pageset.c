@@ -128,6 +128,21 @@ void pageset_clear_range(struct pageset *ps, uint64_t start_pfn, uint64_t end_pf
 	}
 }
 
+void pageset_end_at(struct pageset *ps, uint64_t end_pfn)
+{
+	pageset_clear_range(ps, end_pfn, UINT64_MAX);
+	while (ps->nr_runs && ps->runs[ps->nr_runs - 1].end_pfn > end_pfn) {
+		struct pageset_run *last = &ps->runs[ps->nr_runs - 1];
+		uint64_t keep = last->start_pfn < end_pfn ? end_pfn - last->start_pfn : 0;
+
+		ps->nr_present -= last->end_pfn - last->start_pfn - keep;
+		last->end_pfn = last->start_pfn + keep;
+		if (keep)
+			break;
+		ps->nr_runs--;
+	}
+}
+
 /* The first index in [@from, @to) whose bit is @value, or @to. Word by word: most words are all the same. */
 static uint64_t scan(const struct pageset *ps, uint64_t from, uint64_t to, bool value)
 {

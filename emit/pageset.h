@@ -38,6 +38,9 @@ bool pageset_test(const struct pageset *ps, uint64_t pfn);
 void pageset_clear(struct pageset *ps, uint64_t pfn);
 void pageset_clear_range(struct pageset *ps, uint64_t start_pfn, uint64_t end_pfn);
 
+/** Pages from @end_pfn on do not even exist any more. */
+void pageset_end_at(struct pageset *ps, uint64_t end_pfn);
+
 /** The first run of set pages at or after @pfn, at most @max pages long. False: there is none. */
 bool pageset_next(const struct pageset *ps, uint64_t pfn, uint64_t max, uint64_t *start_pfn, uint64_t *end_pfn);
 

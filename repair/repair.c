@@ -14,21 +14,9 @@
 #include "kernel/iomem.h"
 #include "repair/crash_notes.h"
 #include "repair/find_vmcoreinfo.h"
+#include "repair/job.h"
 
-struct job {
-	const struct repair_config *config;
-	struct repair_report *report;
-	struct physmem *pm;
-	struct physmem *from; /* lends its VMCOREINFO */
-	char *found_text;     /* found in memory */
-	struct kmodel *km;
-	uint8_t *notes;
-	size_t notes_len;
-	struct pageset pages;
-	struct wsink *sink;
-};
-
-static enum status borrow_vmcoreinfo(struct job *j, struct err *err)
+static enum status borrow_vmcoreinfo(struct repair_job *j, struct err *err)
 {
 	enum status st = physmem_open(j->config->from, &j->from, err);
 
@@ -43,7 +31,7 @@ static enum status borrow_vmcoreinfo(struct job *j, struct err *err)
 	return st == ST_OK ? st : err_wrap(err, st, "%s is not of the same crash", j->config->from);
 }
 
-static enum status find_kernel(struct job *j, struct err *err)
+static enum status find_kernel(struct repair_job *j, struct err *err)
 {
 	if (j->config->from)
 		return borrow_vmcoreinfo(j, err);
@@ -60,7 +48,7 @@ static enum status find_kernel(struct job *j, struct err *err)
 	return find_vmcoreinfo(j->pm, &j->km, &j->found_text, err);
 }
 
-static enum status append(struct job *j, const void *bytes, size_t len, struct err *err)
+static enum status append(struct repair_job *j, const void *bytes, size_t len, struct err *err)
 {
 	uint8_t *grown = realloc(j->notes, j->notes_len + len + 3);
 	size_t padded = (size_t)align_up(len, 4);
@@ -74,7 +62,7 @@ static enum status append(struct job *j, const void *bytes, size_t len, struct e
 	return ST_OK;
 }
 
-static enum status append_note(struct job *j, uint32_t type, const char *name, size_t name_len, const void *desc,
+static enum status append_note(struct repair_job *j, uint32_t type, const char *name, size_t name_len, const void *desc,
 			       size_t desc_len, struct err *err)
 {
 	uint8_t head[12];
@@ -94,7 +82,7 @@ static enum status append_note(struct job *j, uint32_t type, const char *name, s
 }
 
 struct note_copy {
-	struct job *j;
+	struct repair_job *j;
 	bool skip_prstatus;
 	enum status st;
 	struct err *err;
@@ -115,7 +103,7 @@ static bool copy_note(const struct note *note, void *ctx)
 	return c->st == ST_OK;
 }
 
-static enum status compose_notes(struct job *j, struct err *err)
+enum status repair_job_compose_notes(struct repair_job *j, struct err *err)
 {
 	struct repair_report *r = j->report;
 	struct note_copy copy = { .j = j, .err = err };
@@ -135,7 +123,7 @@ static enum status compose_notes(struct job *j, struct err *err)
 }
 
 /* One past the last page of System RAM, as the kernel's resource tree has it; what lies above is flash and devices. */
-static uint64_t end_of_ram(struct job *j)
+uint64_t repair_job_end_of_ram(struct repair_job *j)
 {
 	struct iomem io;
 	uint64_t end = 0;
@@ -149,7 +137,7 @@ static uint64_t end_of_ram(struct job *j)
 	return div_round_up(end, j->pm->page_size);
 }
 
-static enum status choose_pages(struct job *j, struct err *err)
+static enum status choose_pages(struct repair_job *j, struct err *err)
 {
 	struct repair_report *r = j->report;
 	uint64_t limit = physmem_max_pfn(j->pm) * j->pm->page_size, next_pfn = 0, ram_end;
@@ -164,9 +152,9 @@ static enum status choose_pages(struct job *j, struct err *err)
 	}
 	pageset_clear_range(&j->pages, next_pfn, UINT64_MAX);
 	r->old_max_mapnr = r->max_mapnr = physmem_max_pfn(j->pm);
-	ram_end = end_of_ram(j);
+	ram_end = repair_job_end_of_ram(j);
 	if (ram_end && ram_end < r->max_mapnr) {
-		pageset_clear_range(&j->pages, ram_end, UINT64_MAX);
+		pageset_end_at(&j->pages, ram_end);
 		r->max_mapnr = ram_end;
 		r->trimmed = true;
 	}
@@ -175,12 +163,12 @@ static enum status choose_pages(struct job *j, struct err *err)
 
 static bool step(void *ctx, uint64_t pages_done, uint64_t bytes_written)
 {
-	const struct job *j = ctx;
+	const struct repair_job *j = ctx;
 
 	return !j->config->stop || !*j->config->stop;
 }
 
-static enum status write_out(struct job *j, struct err *err)
+static enum status write_out(struct repair_job *j, struct err *err)
 {
 	struct emit_config ec = { .step = step, .ctx = j, .notes = j->notes, .notes_len_bytes = j->notes_len };
 	struct emit_result er;
@@ -205,7 +193,7 @@ static enum status write_out(struct job *j, struct err *err)
 	return st;
 }
 
-static void job_deinit(struct job *j)
+void repair_job_deinit(struct repair_job *j)
 {
 	pageset_deinit(&j->pages);
 	wsink_close(j->sink);
@@ -216,19 +204,17 @@ static void job_deinit(struct job *j)
 	free(j->notes);
 }
 
-static enum status open_source(struct job *j, struct err *err)
+enum status repair_job_understand(struct repair_job *j, struct err *err)
 {
-	enum status st = physmem_open(j->config->source, &j->pm, err);
+	enum status st;
 
-	if (st != ST_OK)
-		return st;
 	if (!j->pm->is_64bit)
-		return err_set(err, ST_UNSUPPORTED, "%s is of a 32-bit machine", j->config->source);
+		return err_set(err, ST_UNSUPPORTED, "it is of a 32-bit machine");
 	j->report->header_phys_base_known = j->pm->has_header_phys_base;
 	j->report->header_phys_base = j->pm->header_phys_base;
 	st = find_kernel(j, err);
 	if (st != ST_OK)
-		return err_wrap(err, st, "%s", j->config->source);
+		return st;
 	j->report->proved = j->km != NULL;
 	j->report->phys_base = j->km ? j->km->phys_base : j->pm->header_phys_base;
 	snprintf(j->report->release, sizeof(j->report->release), "%s",
@@ -238,32 +224,37 @@ static enum status open_source(struct job *j, struct err *err)
 
 enum status repair_run(const struct repair_config *config, struct repair_report *report, struct err *err)
 {
-	struct job j = { .config = config, .report = report };
+	struct repair_job j = { .config = config, .report = report };
 	enum status st;
 
 	memset(report, 0, sizeof(*report));
-	st = open_source(&j, err);
+	st = physmem_open(config->source, &j.pm, err);
+	if (st == ST_OK) {
+		st = repair_job_understand(&j, err);
+		if (st != ST_OK)
+			err_wrap(err, st, "%s", config->source);
+	}
 	if (st == ST_OK)
 		st = wsink_file_open(config->dest, config->force, &j.sink, err);
 	if (st == ST_OK)
-		st = compose_notes(&j, err);
+		st = repair_job_compose_notes(&j, err);
 	if (st == ST_OK)
 		st = choose_pages(&j, err);
 	if (st == ST_OK)
 		st = write_out(&j, err);
-	job_deinit(&j);
+	repair_job_deinit(&j);
 	return st;
 }
 
 int repair_exit_code(const struct repair_report *report)
 {
-	return report->complete ? EXIT_CODE_OK : EXIT_CODE_HOLES;
+	return report->complete || report->nothing_to_do ? EXIT_CODE_OK : EXIT_CODE_HOLES;
 }
 
 json_t *repair_report_json(const struct repair_report *r)
 {
-	return json_pack("{s:b, s:b, s:s, s:s, s:I, s:o, s:i, s:s, s:b, s:I, s:I, s:I, s:I, s:I}", "complete", r->complete,
-			 "proved", r->proved, "vmcoreinfo_from", r->vmcoreinfo_from, "release", r->release, "phys_base", (json_int_t)r->phys_base,
+	return json_pack("{s:b, s:b, s:b, s:b, s:s, s:s, s:I, s:o, s:i, s:s, s:b, s:I, s:I, s:I, s:I, s:I}", "complete", r->complete,
+			 "nothing_to_do", r->nothing_to_do, "resumed", r->resumed, "proved", r->proved, "vmcoreinfo_from", r->vmcoreinfo_from, "release", r->release, "phys_base", (json_int_t)r->phys_base,
 			 "old_phys_base",
 			 r->header_phys_base_known ? json_integer((json_int_t)r->header_phys_base) : json_null(),
 			 "guest_cpus", (int)r->nr_guest_cpus, "why_no_guest_registers", r->why_no_guest_registers, "trimmed",

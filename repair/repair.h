@@ -28,6 +28,8 @@ struct repair_report {
 	char release[65];
 	unsigned nr_guest_cpus;      /**< whose registers the guest saved itself */
 	char why_no_guest_registers[160];
+	bool nothing_to_do;	     /**< in place: it says all that already; undo: it was never changed */
+	bool resumed;		     /**< in place: an earlier run had been cut off */
 	bool trimmed;		     /**< max_mapnr was cut to System RAM */
 	uint64_t old_max_mapnr, max_mapnr;
 	uint64_t pages, pages_unreadable;
