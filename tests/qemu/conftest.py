@@ -3,7 +3,8 @@
 
     INNERCORE_BIN       the program under test (default build/innercore)
     QEMU_JOBS           guests at a time (default 2)
-    INNERCORE_KEEP=1    keep the raw memory images in build/qemu
+    QEMU_FOLDER         where the guests live (default build/qemu); emptied first
+    INNERCORE_KEEP=1    keep the raw memory images there
     KERNEL=, MODULES=, VMLINUX=    take this kernel instead of Debian's
 """
 
@@ -29,7 +30,7 @@ import crashes  # noqa: E402
 import judges.root  # noqa: E402
 import cycle  # noqa: E402
 
-FOLDER = TREE / "build/qemu"
+FOLDER = pathlib.Path(os.environ.get("QEMU_FOLDER", TREE / "build/qemu")).resolve()
 
 
 class Run:

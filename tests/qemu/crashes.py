@@ -58,6 +58,7 @@ def matrix_crash(name: str) -> Callable[[Bench], cycle.Result]:
             kexec="s" if (firmware == "ovmf") == (version == "6.1") else "c",
             vmcoreinfo=version == "6.1",
             outer=pairs.FORMATS,
+            witness=kernel(version).name in debian.FLAVOURS,  # KERNEL= comes without headers
         )
         return bench.run(plan)
 

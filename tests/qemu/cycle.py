@@ -25,6 +25,28 @@ CAPTURE_SECONDS = 300
 # The balloon takes this much away from the guest: offline pages.
 BALLOON_MIB = 32
 RAW_COPY_RESERVATION = "192M"
+# Whoever writes the command gets the user pages, so a shell does that, and stays. The pages of the two files must be of
+# one's own file: what is overwritten is in no other file's cache.
+PLANT = """set -e
+mkdir -p /mnt/hugetlbfs
+mount -t hugetlbfs none /mnt/hugetlbfs
+echo $(($(cat /proc/sys/vm/nr_hugepages) + 4)) >/proc/sys/vm/nr_hugepages
+dd if=/dev/zero of=/root/witness bs=4096 count=16
+truncate -s 4M /mnt/hugetlbfs/witness
+insmod /root/witness.ko
+rm -f /run/planted
+(
+	echo plant >/sys/module/innercore_witness/parameters/command
+	echo yes >/run/planted
+	while :; do sleep 1000; done
+) >/dev/null 2>&1 </dev/null &
+tries=0
+until [ -e /run/planted ]; do
+	tries=$((tries + 1))
+	[ $tries -lt 300 ] || { echo "witness: not planted"; exit 1; }
+	usleep 100000
+done
+"""
 OLD_KEXEC = """mkdir /run/old
 cat >/run/old/kexec <<'END'
 #!/bin/sh
@@ -55,6 +77,7 @@ class Plan:
     config: tuple[tuple[str, str], ...] = ()  # on top of default_config()
     kexec: str = "s"  # which of kexec's ways: -s is kexec_file_load, -c is kexec_load
     vmcoreinfo: bool = False  # -device vmcoreinfo: QEMU's dumps carry the kernel's VMCOREINFO
+    witness: bool = False  # plant pages of known kind and content: see witness.py
     outer: tuple[str, ...] = ()  # formats, see pairs.FORMATS, that QEMU dumps in while the capture kernel waits
     target_write_bytes_per_second: int = 0
 
@@ -111,6 +134,12 @@ class Images:
         with self._lock:
             return path if path.exists() else image.root_disk(kernel, self.innercore, path)
 
+    def witness(self, kernel: Kernel) -> pathlib.Path:
+        """The witness kernel module."""
+        path = self.folder / f"witness-{kernel.release}.ko"
+        with self._lock:
+            return path if path.exists() else image.witness_module(kernel, path)
+
     def initramfs(self, kernel: Kernel) -> pathlib.Path:
         """What the first kernel boots from."""
         path = self.folder / f"first-{kernel.release}.cpio"
@@ -161,7 +190,7 @@ class Crash:
             reboot=plan.fs_type == "xfs",
         )
         self.guest = Guest(machine, folder)
-        self._innercore = images.innercore
+        self._images = images
         self._stage_began = time.monotonic()
         self._panic_at = 0
 
@@ -194,6 +223,14 @@ class Crash:
         )
         self.guest.qmp.execute("balloon", value=(self.plan.memory_mib - BALLOON_MIB) << 20)
         self._stage_done("load")
+
+    def plant(self) -> None:
+        """Pages of known kind and content, before arming: it is a long time until the next large allocation then."""
+        if not self.plan.witness:
+            return
+        self.guest.put("/root/witness.ko", self._images.witness(self.plan.kernel).read_bytes())
+        self.guest.check(PLANT)
+        self._stage_done("plant")
 
     def arm(self) -> None:
         """`innercore arm`; with the raw copier and the wait in front of innercore's own init if asked."""
@@ -286,7 +323,7 @@ class Crash:
             self.raw_disk.rename(result.vmcore)
         self.target_disk.unlink()
         self._stage_done("collect")
-        result.pairs = pairs.compare_all(self._innercore, result.dump, result.outer) if result.outer else {}
+        result.pairs = pairs.compare_all(self._images.innercore, result.dump, result.outer) if result.outer else {}
         self._stage_done("compare")
         return result
 
@@ -314,6 +351,7 @@ def run(plan: Plan, images: Images, folder: pathlib.Path) -> Result:
     with Crash(plan, images, folder) as crash:
         crash.boot()
         crash.load()
+        crash.plant()
         crash.arm()
         crash.panic()
         crash.hold()

@@ -377,6 +377,32 @@ def kernel(name: str, debug: bool = False) -> Kernel:
     return _kernel_at(name, folder)
 
 
+def headers(name: str) -> pathlib.Path:
+    """What `make -C` takes to build a module for the newest kernel of that name; fetched at most once."""
+    with locked(f"headers-{name}"):
+        apt = AptRoot(cache_dir() / "apt" / name, FLAVOURS[name])
+        apt.update()
+        release, version = newest(apt)
+        package = f"linux-headers-{release}"
+        folder = cache_dir() / "headers" / f"{release}_{version.replace(':', '_')}"
+        build = folder / "usr/src" / package
+        if not build.exists():
+            folder.parent.mkdir(exist_ok=True)
+            depends = re.findall(r"\blinux-(?:headers|kbuild)-[^ ,]+", apt.show(package)[0]["Depends"])
+            with tempfile.TemporaryDirectory(prefix=".new-", dir=folder.parent) as scratch:
+                work = pathlib.Path(scratch)
+                for part in (package, *depends):
+                    deb = apt.download(part, apt.show(part)[0]["Version"], work)
+                    run(["dpkg-deb", "-x", str(deb), str(work / "tree")])
+                # The packages' own links are relative, but this file names the other package by its path.
+                makefile = work / "tree/usr/src" / package / "Makefile"
+                text = makefile.read_text(encoding="ascii")
+                makefile.write_text(text.replace(" /usr/src/", f" {folder}/usr/src/"), encoding="ascii")
+                (work / "tree").chmod(0o755)
+                (work / "tree").rename(folder)
+    return build
+
+
 def main() -> int:
     """The command line of the module's own text above."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

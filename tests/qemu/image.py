@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 
 import cpio
+import debian
 from channel import HarnessError
 from debian import Kernel
 
@@ -123,6 +124,24 @@ def _module_entries(kernel: Kernel, names: Iterable[str], folder: str) -> list[c
         entries.append(cpio.file(f"{folder}/{name}", module_bytes(path)))
     entries.append(cpio.file(f"{folder}/order", "".join(f"{name}\n" for name in order).encode()))
     return entries
+
+
+def witness_module(kernel: Kernel, output: pathlib.Path) -> pathlib.Path:
+    """Kbuild-helpers/witness, built for `kernel` against Debian's headers, without debug information."""
+    build = debian.headers(kernel.name)
+    with tempfile.TemporaryDirectory(prefix="witness-", dir=output.parent) as scratch:
+        work = pathlib.Path(scratch) / "witness"
+        shutil.copytree(TREE / "Kbuild-helpers/witness", work)
+        # No BTF: that takes pahole and the kernel's own vmlinux. And nothing of the make that may be running us.
+        env = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+        for name in ("V", "Q", "SAN", "BUILD", "CFLAGS", "LDFLAGS"):
+            env.pop(name, None)
+        argv = ["make", "-C", build, f"M={work}", "CONFIG_DEBUG_INFO_BTF_MODULES=", "modules"]
+        done = subprocess.run(argv, env=env, text=True, capture_output=True, check=False)
+        if done.returncode != 0:
+            raise HarnessError(f"the witness module does not build\n{done.stdout[-2000:]}{done.stderr[-3000:]}")
+        run(["strip", "-g", "-o", output, work / "innercore_witness.ko"])
+    return output
 
 
 # --- initramfs -----------------------------------------------------------------------------------------------------

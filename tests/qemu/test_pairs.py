@@ -3,13 +3,21 @@
 
 from __future__ import annotations
 
+import collections
+import pathlib
+
 import pytest
 
 import crashes
+import damage
 import pairs
+import witness
 from cycle import Result
+from judges import readers
 
 on_all = pytest.mark.parametrize("crash", crashes.MATRIX, indirect=True)
+# Of a kernel that this machine's own readers know, so that no other root must be there first.
+on_one = pytest.mark.parametrize("crash", ["ovmf-6.1"], indirect=True)
 on_formats = pytest.mark.parametrize("format_name", pairs.FORMATS)
 
 
@@ -34,3 +42,109 @@ def test_vmcoreinfo_where_there_is_the_device(crash: Result, format_name: str) -
     headers = {field["field"]: field for field in crash.pairs[format_name].report["headers"]}
     state = headers["vmcoreinfo"]["state"]
     assert (state == "same") == crash.plan.vmcoreinfo, headers["vmcoreinfo"]
+
+
+# --- the witness ---------------------------------------------------------------------------------------------------
+
+
+def planted(crash: Result) -> list[witness.Planted]:
+    """What the witness planted, each kind of it."""
+    if not crash.plan.witness:
+        pytest.skip("the witness module needs Debian's headers of the kernel")
+    found = witness.planted(crash.dmesg_before)
+    missing = {*witness.KERNEL, *witness.DROPPED} - {page.kind for page in found}
+    assert not missing, missing
+    return found
+
+
+def holds(seen: bytes | readers.Unread, page: witness.Planted) -> bool:
+    """Whether what was read is what was planted."""
+    return isinstance(seen, bytes) and witness.fnv1a(seen) == page.fnv
+
+
+@on_all
+def test_planted_kernel_pages_are_in_both_dumps(crash: Result, scratch: pathlib.Path) -> None:
+    pages = [page for page in planted(crash) if page.kind in witness.KERNEL]
+    pfns = [page.pfn for page in pages]
+    outer = readers.makedumpfile_rearrange(crash.outer["kdump-zlib"], scratch / "outer")
+    for dump in (crash.dump, outer):
+        seen = readers.kdumpfile(dump, pfns).pages
+        wrong = [(page, seen[page.pfn]) for page in pages if not holds(seen[page.pfn], page)]
+        assert not wrong, wrong
+        assert not any(any(seen[page.pfn]) for page in pages if page.kind == "zero")
+
+
+@on_all
+def test_planted_other_pages_are_dropped_for_their_reason(
+    crash: Result, innercore: str, scratch: pathlib.Path
+) -> None:
+    outer = readers.makedumpfile_rearrange(crash.outer["kdump-zlib"], scratch / "outer")
+    seen = readers.kdumpfile(outer, [page.pfn for page in planted(crash) if page.kind in witness.DROPPED]).pages
+    before = crash.pairs["kdump-zlib"].report["audit"]
+    layout = damage.Layout(crash.dump)
+    pfns, expected = [], collections.Counter()
+    for kind, reason in witness.DROPPED.items():
+        pages = [page for page in planted(crash) if page.kind == kind]
+        still = [page for page in pages if holds(seen[page.pfn], page) and not layout.stores(page.pfn)]
+        # A free page is anybody's, and some may have been taken since.
+        assert len(still) == len(pages) or (kind == "free" and len(still) > len(pages) // 2), (kind, len(still))
+        pfns += [page.pfn for page in still]
+        expected[reason] += len(still)
+    # The audit has counted each for its reason: if they had not been in the dump's source, just they are missed there.
+    forgetful = damage.forget_pages(crash.dump, scratch / "forgetful", pfns)
+    pair = pairs.compare(innercore, forgetful, crash.outer["kdump-zlib"])
+    after = pair.report["audit"]
+    assert before["dropped"] - after["dropped"] == len(pfns)
+    assert {reason: before[reason] - after[reason] for reason in expected} == expected
+
+
+# --- what must not go unnoticed ------------------------------------------------------------------------------------
+
+
+def slab_page(crash: Result) -> int:
+    """A page of the kernel of which it is known that it is of a slab."""
+    return next(page.pfn for page in planted(crash) if page.kind == "slab")
+
+
+@on_one
+@pytest.mark.parametrize("side", ("inner", "outer"))
+def test_one_bit_is_found(crash: Result, innercore: str, scratch: pathlib.Path, side: str) -> None:
+    outer = readers.makedumpfile_rearrange(crash.outer["kdump-zlib"], scratch / "outer")
+    dumps = {"inner": crash.dump, "outer": outer}
+    pfn = slab_page(crash)
+    page = bytearray(readers.kdumpfile(dumps[side], [pfn]).pages[pfn])
+    page[2000] ^= 0x10
+    dumps[side] = damage.replace_page(dumps[side], scratch / "damaged", pfn, bytes(page))
+    pair = pairs.compare(innercore, dumps["inner"], dumps["outer"])
+    assert pair.exit_code == 1
+    assert pair.report["verdict"] == "differs"
+    before = crash.pairs["kdump-zlib"]
+    assert pair.pages["differ_unexplained"] == 1
+    assert pair.pages["unexplained_ranges"] == [[pfn, pfn + 1]]
+    assert pair.pages["equal"] == before.pages["equal"] - 1
+    found = [page for page in pair.report["differences"] if page["pfn"] == pfn]
+    assert [(page["bytes"], page["first_offset"], page["last_offset"]) for page in found] == [(1, 2000, 2000)]
+    assert pair.lost == 0
+
+
+@on_one
+def test_one_lost_page_is_found(crash: Result, innercore: str, scratch: pathlib.Path) -> None:
+    pfn = slab_page(crash)
+    inner = damage.drop_pages(crash.dump, scratch / "damaged", [pfn])
+    pair = pairs.compare(innercore, inner, crash.outer["kdump-zlib"])
+    assert pair.exit_code == 1
+    assert pair.lost == 1
+    assert pair.report["audit"]["lost_by_kind"] == {"slab": 1}
+    assert pair.report["audit"]["lost_ranges"] == [[pfn, pfn + 1]]
+    assert pair.pages["differ_unexplained"] == 0
+    assert pair.pages["equal"] == crash.pairs["kdump-zlib"].pages["equal"] - 1
+
+
+# --- makedumpfile's dumps ------------------------------------------------------------------------------------------
+
+
+@on_one
+def test_makedumpfiles_dump_audits_clean(crash: Result, innercore: str, scratch: pathlib.Path) -> None:
+    theirs = readers.makedumpfile_refilter(crash.vmcore, scratch / "theirs")
+    pair = pairs.compare(innercore, theirs, crash.outer["kdump-zlib"])
+    assert not pairs.complaint(pair, crash.plan.kexec, crash.facts["iomem"])
