@@ -3,8 +3,8 @@
 
 #include <stdio.h>
 
-#include "kernel/classify.h"
 #include "capture/policy.h"
+#include "kernel/classify.h"
 
 struct planner {
 	struct plan *plan;
@@ -17,7 +17,7 @@ static void take_run(void *ctx, uint64_t start_pfn, uint64_t end_pfn, enum page_
 
 	p->plan->by_class[class] += end_pfn - start_pfn;
 	if (policy_drops(class, p->level))
-		pageset_clear_range(&p->plan->keep, start_pfn, end_pfn);
+		guards_drop(&p->plan->guards, &p->plan->keep, start_pfn, end_pfn, class);
 }
 
 static void classify_all(struct planner *p, struct classifier *c, plan_step_fn step, void *ctx)
@@ -73,7 +73,10 @@ static enum status filter(struct plan *plan, struct kmodel *km, unsigned level, 
 
 	if (st != ST_OK)
 		return st;
+	guards_init(&plan->guards, km, classifier_memmap(c));
 	classify_all(&p, c, step, ctx);
+	plan->reserved_fired = classifier_reserved_guarded(c);
+	guards_deinit(&plan->guards);
 	plan->sections_missing = classifier_sections_missing(c);
 	plan->filtered = true;
 	classifier_close(c);

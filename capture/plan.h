@@ -2,6 +2,7 @@
 #ifndef CAPTURE_PLAN_H
 #define CAPTURE_PLAN_H
 
+#include "capture/guards.h"
 #include "emit/pageset.h"
 #include "kernel/kmodel.h"
 #include "kernel/pageclass.h"
@@ -16,6 +17,8 @@ struct plan {
 	char why_unfiltered[256];
 	uint64_t by_class[PAGE_CLASS_COUNT];
 	uint64_t pages_not_in_source; /**< present, but the source dump itself holds no byte of them */
+	struct guards guards;	      /**< after plan_init() only the counts */
+	uint64_t reserved_fired;      /**< pages with PG_reserved that the rules would have dropped: kept */
 	uint64_t sections_missing;    /**< parts of RAM whose memory map could not be read: kept */
 };
 

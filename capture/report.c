@@ -54,6 +54,17 @@ static json_t *facts_json(const struct facts_report *f)
 	return o;
 }
 
+/* Pages that the rules would have dropped, by what proves them the kernel's own. */
+static json_t *guards_json(const struct capture_report *r)
+{
+	json_t *o = json_object();
+
+	for (int a = 0; a < ANCHOR_COUNT; a++)
+		json_object_set_new(o, anchor_name((enum anchor)a), count(r->guards_fired[a]));
+	json_object_set_new(o, "reserved", count(r->reserved_fired));
+	return o;
+}
+
 static const char *why_incomplete(const struct capture_report *r)
 {
 	if (r->complete)
@@ -82,6 +93,7 @@ json_t *capture_report_json(const struct capture_report *r)
 	json_object_set_new(o, "pages", pages_json(r));
 	json_object_set_new(o, "classes", classes_json(r));
 	json_object_set_new(o, "facts", facts_json(&r->facts));
+	json_object_set_new(o, "guards", guards_json(r));
 	json_object_set_new(o, "holes", holes_json(r));
 	json_object_set_new(o, "hole_ranges", count(r->nr_hole_ranges));
 	json_object_set_new(o, "bytes", json_pack("{s:o, s:o}", "read", count(r->bytes_read), "written",

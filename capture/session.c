@@ -159,6 +159,17 @@ static void tell_facts(const struct facts_report *f)
 		log_info("BTF has %u entries of kinds that are newer than this program, stepped over", f->nr_unknown_kinds);
 }
 
+static void tell_guards(const struct capture_report *r)
+{
+	uint64_t nr = r->reserved_fired;
+
+	for (int a = 0; a < ANCHOR_COUNT; a++)
+		nr += r->guards_fired[a];
+	if (nr)
+		log_warn("%" PRIu64 " pages of the kernel's own looked like something to leave out and are kept: the memory map "
+			 "is damaged, or this program does not understand this kernel", nr);
+}
+
 static enum status make_plan(struct session *s, struct err *err)
 {
 	struct capture_report *r = s->report;
@@ -171,7 +182,10 @@ static enum status make_plan(struct session *s, struct err *err)
 	r->filtered = s->plan.filtered;
 	memcpy(r->why_unfiltered, s->plan.why_unfiltered, sizeof(r->why_unfiltered));
 	memcpy(r->pages_by_class, s->plan.by_class, sizeof(r->pages_by_class));
+	memcpy(r->guards_fired, s->plan.guards.fired, sizeof(r->guards_fired));
+	r->reserved_fired = s->plan.reserved_fired;
 	r->pages_kept = s->plan.keep.nr_set;
+	tell_guards(r);
 	r->pages_not_in_source = s->plan.pages_not_in_source;
 	if (s->km) {
 		r->facts = s->km->facts;

@@ -8,7 +8,7 @@
 
 #include "common/err.h"
 #include "common/units.h"
-#include "kernel/kmodel.h"
+#include "kernel/anchors.h"
 #include "kernel/pageclass.h"
 
 #define CAPTURE_DUMP_LEVEL_MAX 31
@@ -47,6 +47,8 @@ struct capture_report {
 	char codec[16];
 	int dump_level;
 	struct facts_report facts; /**< what VMCOREINFO did not tell the filter */
+	uint64_t guards_fired[ANCHOR_COUNT]; /**< pages that the rules would have dropped and that are the kernel's own */
+	uint64_t reserved_fired;	     /**< the same, told by PG_reserved */
 	uint64_t page_size;
 	uint64_t pages_present;
 	uint64_t pages_by_class[PAGE_CLASS_COUNT];

@@ -20,6 +20,7 @@ struct classifier {
 	bool head_known;
 	uint64_t head_vaddr;
 	enum page_class head_class;
+	uint64_t nr_reserved_guarded;
 };
 
 enum status classifier_open(struct kmodel *km, struct classifier **out, struct err *err)
@@ -61,6 +62,16 @@ uint64_t classifier_sections_missing(const struct classifier *c)
 
 	memmap_section_counts(c->mm, &wanted, &found);
 	return wanted - found;
+}
+
+const struct memmap *classifier_memmap(const struct classifier *c)
+{
+	return c->mm;
+}
+
+uint64_t classifier_reserved_guarded(const struct classifier *c)
+{
+	return c->nr_reserved_guarded;
 }
 
 /* The facts of @pfn out of the batch; false where its struct page is not there. */
@@ -126,7 +137,7 @@ static bool is_fake_head(const struct classifier *c, const struct page_facts *f,
 	       page_is_tail(&c->layout, next, vaddr + c->layout.size, head_vaddr) && *head_vaddr != vaddr;
 }
 
-static enum page_class classify_one(struct classifier *c, uint64_t pfn)
+static enum page_class classify_by_rules(struct classifier *c, uint64_t pfn)
 {
 	struct page_facts f, next;
 	const struct page_facts *behind;
@@ -155,6 +166,19 @@ static enum page_class classify_one(struct classifier *c, uint64_t pfn)
 		return PAGE_CLASS_UNKNOWN;
 	c->free_end_pfn = max_u64(c->free_end_pfn, pfn + block);
 	return PAGE_CLASS_FREE;
+}
+
+/* PG_reserved is the kernel's, whatever the rest says; only poison is worse. */
+static enum page_class classify_one(struct classifier *c, uint64_t pfn)
+{
+	enum page_class class = classify_by_rules(c, pfn);
+	struct page_facts f;
+
+	if (!c->layout.mask_reserved || class == PAGE_CLASS_KERNEL || class == PAGE_CLASS_UNKNOWN ||
+	    class == PAGE_CLASS_HWPOISON || !facts_in_batch(c, pfn, &f) || !(f.flags & c->layout.mask_reserved))
+		return class;
+	c->nr_reserved_guarded++;
+	return PAGE_CLASS_KERNEL;
 }
 
 enum kernel_kind classifier_kernel_kind(struct classifier *c, uint64_t pfn)

@@ -29,6 +29,12 @@ enum kernel_kind classifier_kernel_kind(struct classifier *c, uint64_t pfn);
 /** The struct page of any page frame, decoded; false where there is none. */
 bool classifier_facts(struct classifier *c, uint64_t pfn, struct page_facts *f);
 
+/** The memory map that it reads; borrowed. */
+const struct memmap *classifier_memmap(const struct classifier *c);
+
+/** Pages so far that are PG_reserved and yet looked like something else: they are PAGE_CLASS_KERNEL. */
+uint64_t classifier_reserved_guarded(const struct classifier *c);
+
 /** Sections of RAM whose part of the memory map is missing. */
 uint64_t classifier_sections_missing(const struct classifier *c);
 

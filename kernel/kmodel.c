@@ -43,9 +43,19 @@ enum status kmodel_read_table_u64(struct kmodel *km, uint64_t paddr, uint64_t *v
 		km->cache->tables[slot].paddr = page;
 		if (st != ST_OK)
 			return st;
+		if (km->table_fn)
+			km->table_fn(km->table_ctx, page, TABLE_BYTES);
 	}
 	*v = get_u64(km->cache->tables[slot].bytes + (paddr - page), km->pm->order);
 	return ST_OK;
+}
+
+void kmodel_watch_tables(struct kmodel *km, void (*fn)(void *ctx, uint64_t paddr, uint64_t len_bytes), void *ctx)
+{
+	km->table_fn = fn;
+	km->table_ctx = ctx;
+	/* What is cached would not be read again, and so not be told. */
+	memset(km->cache, 0, sizeof(*km->cache));
 }
 
 enum status kmodel_translate(struct kmodel *km, uint64_t vaddr, uint64_t *paddr, uint64_t *len, struct err *err)

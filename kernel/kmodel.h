@@ -41,6 +41,8 @@ struct kmodel {
 	unsigned pgtable_levels;
 	uint64_t pte_addr_mask;	       /**< bits of an entry that are address, encryption bits removed */
 	struct kmodel_cache *cache;    /**< page-table pages */
+	void (*table_fn)(void *ctx, uint64_t paddr, uint64_t len_bytes); /**< see kmodel_watch_tables() */
+	void *table_ctx;
 	struct facts_report facts;
 };
 
@@ -66,6 +68,9 @@ enum status kmodel_read_u32(struct kmodel *km, uint64_t vaddr, uint32_t *v, stru
 
 /** Read 8 bytes of page table at physical @paddr through the model's small cache; for arch_ops. */
 enum status kmodel_read_table_u64(struct kmodel *km, uint64_t paddr, uint64_t *v, struct err *err) __must_check;
+
+/** From now on tell @fn of each page table that a walk reads (one that is read again may be told again); NULL: no more. */
+void kmodel_watch_tables(struct kmodel *km, void (*fn)(void *ctx, uint64_t paddr, uint64_t len_bytes), void *ctx);
 
 /** "VMCOREINFO", "kernel PT_LOAD", "KDUMP sub header", "unknown". */
 const char *kmodel_phys_base_source_name(enum phys_base_source s);

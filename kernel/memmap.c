@@ -291,3 +291,12 @@ void memmap_section_counts(const struct memmap *mm, uint64_t *wanted, uint64_t *
 	*wanted = mm->nr_wanted;
 	*found = mm->nr_sections;
 }
+
+bool memmap_section_range(const struct memmap *mm, size_t i, struct range *map)
+{
+	if (i >= mm->nr_sections)
+		return false;
+	map->start = mm->sections[i].map_vaddr;
+	map->end = map->start + (UINT64_C(1) << mm->pfn_section_shift) * mm->page_struct_size;
+	return map->end > map->start;
+}

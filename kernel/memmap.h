@@ -28,6 +28,9 @@ bool memmap_pfn_of(const struct memmap *mm, uint64_t vaddr, uint64_t *pfn);
  */
 size_t memmap_read(struct memmap *mm, uint64_t start_pfn, size_t nr, uint8_t *buf, bool *valid);
 
+/** Kernel addresses of the struct pages of the @i-th section that was found; false where there are no more. */
+bool memmap_section_range(const struct memmap *mm, size_t i, struct range *map);
+
 /** Sections that RAM of the dump lies in; and of these, the ones that were found. */
 void memmap_section_counts(const struct memmap *mm, uint64_t *wanted, uint64_t *found);
 

@@ -110,6 +110,7 @@ static void learn_flags(struct page_layout *l, const struct vmcoreinfo *vi)
 	l->mask_swapcache = flag_mask(vi, "PG_swapcache");
 	l->mask_swapbacked = flag_mask(vi, "PG_swapbacked");
 	l->mask_slab = flag_mask(vi, "PG_slab");
+	l->mask_reserved = flag_mask(vi, "PG_reserved");
 	l->mask_hwpoison = flag_mask(vi, "PG_hwpoison");
 	l->mask_hugetlb_second = flag_mask(vi, "PG_hugetlb");
 	if (vmcoreinfo_number(vi, "PG_head_mask", &n))

@@ -42,7 +42,7 @@ struct page_layout {
 	size_t size;	      /**< of struct page, bytes */
 	size_t off_flags, off_mapcount, off_mapping, off_private, off_refcount, off_compound_head;
 	uint64_t mask_lru, mask_private, mask_swapcache, mask_swapbacked; /**< 0: not known */
-	uint64_t mask_slab, mask_hwpoison, mask_head;
+	uint64_t mask_slab, mask_hwpoison, mask_head, mask_reserved;
 	uint64_t mask_hugetlb_second;	/**< PG_hugetlb in the flags of the first tail (Linux 6.6 to 6.8) */
 	bool has_hugetlb_dtor;		/**< hugetlb told by the destructor number in the first tail (4.4 to 6.5) */
 	size_t off_compound_dtor;

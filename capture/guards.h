@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CAPTURE_GUARDS_H
+#define CAPTURE_GUARDS_H
+
+#include "emit/pageset.h"
+#include "kernel/anchors.h"
+#include "kernel/pageclass.h"
+
+struct guard_range {
+	uint64_t start_pfn, end_pfn;
+	enum anchor anchor;
+};
+
+/**
+ * Page frames that no dump level leaves out, whatever a struct page says: kernel/anchors.h. A guard that fires means that
+ * the rules are wrong, or the memory map is damaged. Poisoned pages are not guarded: reading one may end the machine.
+ */
+struct guards {
+	struct guard_range *ranges; /**< ascending, disjoint after guards_init() */
+	size_t nr, capacity;
+	uint64_t nr_untold; /**< ranges that found no room */
+	uint64_t fired[ANCHOR_COUNT]; /**< pages */
+};
+
+/** Never fails: what there is no memory for is not guarded, and counted. */
+void guards_init(struct guards *g, struct kmodel *km, const struct memmap *mm);
+void guards_deinit(struct guards *g);
+
+/** Take [@start_pfn, @end_pfn), of class @c, out of @keep, less what is guarded. */
+void guards_drop(struct guards *g, struct pageset *keep, uint64_t start_pfn, uint64_t end_pfn, enum page_class c);
+
+#endif
