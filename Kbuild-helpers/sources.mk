@@ -2,6 +2,10 @@
 
 PRODUCT_DIRS := common formats formats/io formats/elf formats/kdump formats/codec kernel kernel/arch emit capture \
 	compare repair verify initramfs kexec cli
+# The thread sanitizer is for what makes threads, and that is up to here.
+ifeq ($(SAN),tsan)
+PRODUCT_DIRS := common formats formats/io formats/elf formats/kdump formats/codec kernel kernel/arch emit capture
+endif
 PRODUCT_SRCS := $(foreach d,$(PRODUCT_DIRS),$(sort $(wildcard $(d)/*.c)))
 PRODUCT_OBJS := $(PRODUCT_SRCS:%.c=$(BUILD)/obj/%.o)
 

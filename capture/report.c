@@ -98,6 +98,7 @@ json_t *capture_report_json(const struct capture_report *r)
 	json_object_set_new(o, "hole_ranges", count(r->nr_hole_ranges));
 	json_object_set_new(o, "bytes", json_pack("{s:o, s:o}", "read", count(r->bytes_read), "written",
 						  count(r->bytes_written)));
+	json_object_set_new(o, "threads", json_integer((json_int_t)r->nr_threads));
 	json_object_set_new(o, "seconds", json_pack("{s:f, s:f}", "plan", r->plan_seconds, "write", r->write_seconds));
 	return o;
 }

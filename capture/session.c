@@ -16,6 +16,7 @@
 #include "capture/policy.h"
 #include "common/cleanup.h"
 #include "common/log.h"
+#include "common/pool.h"
 #include "emit/dump_header.h"
 #include "emit/emit.h"
 #include "formats/io/wsink.h"
@@ -209,6 +210,7 @@ static void take_result(struct session *s, const struct emit_result *e)
 	r->pages_partial = e->pages_partial;
 	r->pages_unreadable = e->pages_unreadable;
 	r->pages_unsaved = r->pages_kept - e->pages_done;
+	r->nr_threads = e->nr_threads;
 	r->bytes_read = e->bytes_read;
 	r->bytes_written = s->sink->bytes_written;
 	r->stopped = e->stopped;
@@ -226,6 +228,19 @@ static int32_t header_level(const struct session *s)
 	return (level | s->pm->dump_level) & CAPTURE_DUMP_LEVEL_MAX;
 }
 
+/* Memory that the kernel would give without swapping, with a part left for what it needs itself; 0: it does not tell. */
+static uint64_t memory_to_take(void)
+{
+	_cleanup_file_ FILE *f = fopen("/proc/meminfo", "re");
+	char line[128];
+	uint64_t kib;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "MemAvailable: %" SCNu64 " kB", &kib) == 1)
+			return max_u64(kib * KIB / 4 * 3, 1);
+	return 0;
+}
+
 static enum status write_dump(struct session *s, struct err *err)
 {
 	struct emit_config ec = {
@@ -235,6 +250,8 @@ static enum status write_dump(struct session *s, struct err *err)
 		.step = emit_step,
 		.hole = note_hole,
 		.ctx = s,
+		.nr_threads = s->config->nr_threads ? s->config->nr_threads : pool_nr_cpus(),
+		.memory_bytes = memory_to_take(),
 	};
 	struct emit_result er;
 	double begin = units_now();

@@ -28,6 +28,7 @@ struct capture_config {
 	const char *dest;	 /**< path; or "-": the flattened form on @dest_fd */
 	int dest_fd;		 /**< for "-" */
 	const char *codec;	 /**< none zlib lzo snappy zstd */
+	unsigned nr_threads;	 /**< 0: as many as there are CPUs to run on */
 	int dump_level;		 /**< 0..31; -1: 31 on /proc/vmcore, 0 elsewhere */
 	bool force;		 /**< replace an existing file */
 	const volatile sig_atomic_t *stop; /**< non-zero: finish what is there as an incomplete dump; may be NULL */
@@ -64,6 +65,7 @@ struct capture_report {
 	uint64_t bytes_read, bytes_written;
 	bool stopped;		 /**< by a signal or the deadline */
 	bool out_of_space;
+	unsigned nr_threads;	 /**< that wrote: fewer than asked for where memory was short */
 	double plan_seconds, write_seconds;
 	char release[65];
 };

@@ -12,6 +12,7 @@
 #include "cli/cli.h"
 #include "cli/progress.h"
 #include "common/exit_codes.h"
+#include "common/pool.h"
 
 #define DEFAULT_SOURCE "/proc/vmcore"
 #define DEFAULT_CODEC "zstd"
@@ -34,7 +35,7 @@ static void catch_signals(void)
 
 static void print_help(void)
 {
-	puts("usage: innercore capture [-z CODEC] [-d LEVEL] [-f] [--json] [SRC] DEST\n"
+	puts("usage: innercore capture [-z CODEC] [-d LEVEL] [-j THREADS] [-f] [--json] [SRC] DEST\n"
 	     "\n"
 	     "Filter and compress SRC (default /proc/vmcore; any ELF core or KDUMP) into the KDUMP file DEST.\n"
 	     "DEST \"-\" writes the flattened form to standard output.\n"
@@ -43,6 +44,7 @@ static void print_help(void)
 	     "  -d, --level LEVEL     leave out: 1 zero pages (they always share one), 2 cache, 4 cache with private\n"
 	     "                        data, 8 user, 16 free; the sum of what you want, 0 to 31\n"
 	     "                        (default 31 on /proc/vmcore, 0 elsewhere)\n"
+	     "  -j, --threads THREADS default: as many as there are CPUs to run on; the dump is the same for any number\n"
 	     "  -f, --force           replace DEST\n"
 	     "      --json            report as JSON on standard output (standard error with DEST \"-\")\n"
 	     "  -q, --quiet           no progress\n"
@@ -66,6 +68,17 @@ static bool parse_level(const char *text, int *level)
 	return true;
 }
 
+static bool parse_threads(const char *text, unsigned *nr)
+{
+	char *end;
+	long v = strtol(text, &end, 10);
+
+	if (end == text || *end || v < 1 || v > (long)POOL_MAX_THREADS)
+		return false;
+	*nr = (unsigned)v;
+	return true;
+}
+
 /* EXIT_CODE_OK: go on. */
 static int parse_options(int argc, char **argv, struct options *o)
 {
@@ -73,11 +86,12 @@ static int parse_options(int argc, char **argv, struct options *o)
 		{ "compress", required_argument, NULL, 'z' }, { "level", required_argument, NULL, 'd' },
 		{ "force", no_argument, NULL, 'f' },	      { "json", no_argument, NULL, 'J' },
 		{ "quiet", no_argument, NULL, 'q' },	      { "help", no_argument, NULL, 'h' },
+		{ "threads", required_argument, NULL, 'j' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, ":z:d:fqh", longopts, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, ":z:d:j:fqh", longopts, NULL)) != -1) {
 		switch (c) {
 		case 'z':
 			o->config.codec = optarg;
@@ -85,6 +99,11 @@ static int parse_options(int argc, char **argv, struct options *o)
 		case 'd':
 			if (!parse_level(optarg, &o->config.dump_level))
 				return cli_usage_error("capture", "\"%s\" is no dump level from 0 to 31", optarg);
+			break;
+		case 'j':
+			if (!parse_threads(optarg, &o->config.nr_threads))
+				return cli_usage_error("capture", "\"%s\" is no number of threads from 1 to %u", optarg,
+						       POOL_MAX_THREADS);
 			break;
 		case 'f':
 			o->config.force = true;

@@ -5,10 +5,16 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/pool.h"
+#include "emit/batch.h"
 #include "formats/elf/notes.h"
 #include "formats/kdump/kdump_writer.h"
 
 #define BATCH_BYTES (256 * KIB)
+#define BATCH_BYTES_MIN (32 * KIB)
+/* What a thread takes beside its batches: codec state and stack. The writer's buffers. */
+#define THREAD_BYTES MIB
+#define WRITER_BYTES (3 * MIB)
 
 struct emitter {
 	struct physmem *pm;
@@ -16,23 +22,30 @@ struct emitter {
 	const struct emit_config *config;
 	struct emit_result *result;
 	struct kdump_writer *writer;
-	void *codec_ctx;
+	struct pool *pool;
+	unsigned nr_threads;
+	void **codec_ctxs;	 /* one a thread, which alone uses it */
 	size_t batch_pages;
-	uint8_t *batch;		 /* batch_pages pages */
-	enum page_state *states; /* of them */
-	uint8_t *packed;	 /* one compressed page */
+	struct batch *batches;	 /* used in turn; see batch.h for who may touch one */
+	size_t nr_batches;
+	uint64_t next_pfn;	 /* to be read */
 	uint64_t next_index;	 /* of the next descriptor */
 	struct range hole;	 /* PFNs of the run of unreadable pages that is growing */
 };
 
-static void emitter_deinit(struct emitter *e)
+static void workers_deinit(struct emitter *e)
 {
-	kdump_writer_close(e->writer);
-	if (e->codec_ctx)
-		e->config->codec->close(e->codec_ctx);
-	free(e->batch);
-	free(e->states);
-	free(e->packed);
+	pool_close(e->pool); /* first: its threads use the rest */
+	for (size_t i = 0; e->batches && i < e->nr_batches; i++)
+		batch_deinit(&e->batches[i]);
+	for (unsigned i = 0; e->codec_ctxs && i < e->nr_threads; i++)
+		if (e->codec_ctxs[i])
+			e->config->codec->close(e->codec_ctxs[i]);
+	free(e->batches);
+	free(e->codec_ctxs);
+	e->pool = NULL;
+	e->batches = NULL;
+	e->codec_ctxs = NULL;
 }
 
 static enum status open_writer(struct emitter *e, struct wsink *sink, struct err *err)
@@ -47,39 +60,84 @@ static enum status open_writer(struct emitter *e, struct wsink *sink, struct err
 				 err);
 }
 
+static void pack(void *ctx, unsigned worker, void *item)
+{
+	struct emitter *e = ctx;
+
+	batch_pack(item, e->config->codec, e->codec_ctxs[worker]);
+}
+
+/* Alone, one is read, packed and written after the other. Else each thread has one in work and one waiting. */
+static size_t batches_for(unsigned nr_threads)
+{
+	return nr_threads == 1 ? 1 : 2 * (size_t)nr_threads + 2;
+}
+
+static enum status workers_init(struct emitter *e, struct err *err)
+{
+	enum status st = ST_OK;
+
+	e->nr_batches = batches_for(e->nr_threads);
+	e->batches = calloc(e->nr_batches, sizeof(*e->batches));
+	e->codec_ctxs = calloc(e->nr_threads, sizeof(*e->codec_ctxs));
+	if (!e->batches || !e->codec_ctxs)
+		return err_set(err, ST_NO_MEMORY, "out of memory");
+	for (size_t i = 0; st == ST_OK && i < e->nr_batches; i++)
+		st = batch_init(&e->batches[i], e->pm->page_size, e->batch_pages, err);
+	for (unsigned i = 0; st == ST_OK && i < e->nr_threads; i++)
+		st = e->config->codec->open(e->pm->page_size, &e->codec_ctxs[i], err);
+	if (st == ST_OK)
+		st = pool_open(e->nr_threads, pack, e, &e->pool, err);
+	return st;
+}
+
+static bool fits(const struct emitter *e)
+{
+	uint64_t need = WRITER_BYTES + e->nr_threads * THREAD_BYTES +
+			batches_for(e->nr_threads) * batch_bytes(e->pm->page_size, e->batch_pages);
+
+	return !e->config->memory_bytes || need <= e->config->memory_bytes;
+}
+
+/* False: less than this is of no use. */
+static bool step_down(struct emitter *e)
+{
+	if (e->nr_threads > 1)
+		e->nr_threads--;
+	else if (e->batch_pages * e->pm->page_size / 2 >= BATCH_BYTES_MIN)
+		e->batch_pages /= 2;
+	else
+		return false;
+	return true;
+}
+
 static enum status emitter_init(struct emitter *e, struct wsink *sink, struct err *err)
 {
-	size_t page_size = e->pm->page_size;
-	enum status st;
+	enum status st = open_writer(e, sink, err);
 
-	e->batch_pages = BATCH_BYTES / page_size;
-	e->batch = malloc(e->batch_pages * page_size);
-	e->states = calloc(e->batch_pages, sizeof(*e->states));
-	e->packed = malloc(page_size);
-	if (!e->batch || !e->states || !e->packed)
-		return err_set(err, ST_NO_MEMORY, "out of memory");
-	st = e->config->codec->open(page_size, &e->codec_ctx, err);
 	if (st != ST_OK)
 		return st;
-	return open_writer(e, sink, err);
+	e->batch_pages = (size_t)max_u64(BATCH_BYTES / e->pm->page_size, 1);
+	e->nr_threads = (unsigned)min_u64(max_u64(e->config->nr_threads, 1), POOL_MAX_ITEMS / 2 - 1);
+	if (!e->config->codec->flag) /* to find zero pages is less than to hand them over */
+		e->nr_threads = 1;
+	while (!fits(e) && step_down(e))
+		;
+	st = workers_init(e, err);
+	while (st == ST_NO_MEMORY) {
+		workers_deinit(e);
+		if (!step_down(e))
+			return st;
+		st = workers_init(e, err);
+	}
+	if (st == ST_OK)
+		e->result->nr_threads = pool_nr_threads(e->pool);
+	return st;
 }
 
 static void fill_bitmap(void *ctx, bool present, uint64_t start_pfn, uint8_t *out, size_t len_bytes)
 {
 	pageset_fill_bitmap(ctx, present, start_pfn, out, len_bytes);
-}
-
-/* A word at a time; most pages that are not zero show it in the first words. */
-static bool is_zero_page(const uint8_t *page, size_t len)
-{
-	for (size_t i = 0; i < len; i += 64) {
-		uint64_t w[8];
-
-		memcpy(w, page + i, sizeof(w));
-		if (w[0] | w[1] | w[2] | w[3] | w[4] | w[5] | w[6] | w[7])
-			return false;
-	}
-	return true;
 }
 
 static void report_hole(struct emitter *e)
@@ -100,46 +158,44 @@ static void note_unreadable(struct emitter *e, uint64_t pfn)
 	e->hole = (struct range){ pfn, pfn + 1 };
 }
 
-static enum status put_packed(struct emitter *e, const uint8_t *page, struct err *err)
+/* *@out: the compressed pages that were not put yet. */
+static enum status put_page(struct emitter *e, const struct batch *b, size_t i, const uint8_t **out, struct err *err)
 {
-	uint32_t page_size = e->pm->page_size;
-	size_t len = e->config->codec->compress(e->codec_ctx, page, page_size, e->packed, page_size - 1);
-
-	if (len && len < page_size) {
-		e->result->pages_compressed++;
-		return kdump_writer_put(e->writer, e->next_index, e->packed, (uint32_t)len, e->config->codec->flag, err);
-	}
-	e->result->pages_raw++;
-	return kdump_writer_put(e->writer, e->next_index, page, page_size, 0, err);
-}
-
-static enum status put_page(struct emitter *e, uint64_t pfn, const uint8_t *page, enum page_state state, struct err *err)
-{
+	const struct packed_page *p = &b->packed[i];
 	enum status st;
 
-	if (state == PAGE_UNREADABLE || state == PAGE_ABSENT) {
+	switch (p->kind) {
+	case PACKED_HOLE:
 		st = kdump_writer_put_hole(e->writer, e->next_index, err);
 		if (st == ST_OK)
-			note_unreadable(e, pfn);
-	} else if (is_zero_page(page, e->pm->page_size)) {
+			note_unreadable(e, b->pfns[i]);
+		break;
+	case PACKED_ZERO:
 		st = kdump_writer_put_zero(e->writer, e->next_index, err);
 		e->result->pages_zero += st == ST_OK;
-	} else {
-		st = put_packed(e, page, err);
+		break;
+	case PACKED_COMPRESSED:
+		e->result->pages_compressed++;
+		st = kdump_writer_put(e->writer, e->next_index, *out, p->size, e->config->codec->flag, err);
+		*out += p->size;
+		break;
+	default:
+		e->result->pages_raw++;
+		st = kdump_writer_put(e->writer, e->next_index, b->pages + i * b->page_size, b->page_size, 0, err);
 	}
 	if (st != ST_OK)
 		return st;
-	e->result->pages_partial += state == PAGE_PARTIAL;
+	e->result->pages_partial += b->states[i] == PAGE_PARTIAL;
 	e->next_index++;
 	return ST_OK;
 }
 
-static enum status put_batch(struct emitter *e, uint64_t start_pfn, size_t nr, struct err *err)
+static enum status put_batch(struct emitter *e, const struct batch *b, struct err *err)
 {
-	physmem_read_pages(e->pm, start_pfn, nr, e->batch, e->states);
-	e->result->bytes_read += (uint64_t)nr * e->pm->page_size;
-	for (size_t i = 0; i < nr; i++) {
-		enum status st = put_page(e, start_pfn + i, e->batch + i * e->pm->page_size, e->states[i], err);
+	const uint8_t *out = b->out;
+
+	for (size_t i = 0; i < b->nr; i++) {
+		enum status st = put_page(e, b, i, &out, err);
 
 		if (st != ST_OK)
 			return st;
@@ -147,23 +203,39 @@ static enum status put_batch(struct emitter *e, uint64_t start_pfn, size_t nr, s
 	return ST_OK;
 }
 
+/* Read the next batch and hand it over; nothing at the end. */
+static enum status submit_batch(struct emitter *e, struct batch *b, struct err *err)
+{
+	batch_fill(b, e->pm, e->keep, &e->next_pfn);
+	e->result->bytes_read += (uint64_t)b->nr * e->pm->page_size;
+	if (b->nr && !pool_submit(e->pool, b))
+		return err_set(err, ST_INTERNAL, "more batches than the pool takes");
+	return ST_OK;
+}
+
+/*
+ * All batches are out but the one that is being written or read. What is still out when this ends early is dropped with the
+ * pool.
+ */
 static enum status put_all(struct emitter *e, struct wsink *sink, struct err *err)
 {
 	const struct emit_config *c = e->config;
-	uint64_t pfn = 0, start, end;
+	enum status st = ST_OK;
+	struct batch *b;
 
-	while (pageset_next(e->keep, pfn, e->batch_pages, &start, &end)) {
-		enum status st = put_batch(e, start, (size_t)(end - start), err);
-
+	for (size_t i = 0; st == ST_OK && i < e->nr_batches; i++)
+		st = submit_batch(e, &e->batches[i], err);
+	while (st == ST_OK && (b = pool_collect(e->pool))) {
+		st = put_batch(e, b, err);
 		if (st != ST_OK)
-			return st;
-		pfn = end;
+			break;
 		if (c->step && !c->step(c->ctx, e->next_index, sink->bytes_written)) {
 			e->result->stopped = e->next_index < e->keep->nr_set;
 			break;
 		}
+		st = submit_batch(e, b, err);
 	}
-	return ST_OK;
+	return st;
 }
 
 static enum status run(struct emitter *e, struct wsink *sink, struct err *err)
@@ -202,6 +274,7 @@ enum status emit_run(struct physmem *pm, const struct pageset *keep, const struc
 	st = emitter_init(&e, sink, err);
 	if (st == ST_OK)
 		st = run(&e, sink, err);
-	emitter_deinit(&e);
+	workers_deinit(&e);
+	kdump_writer_close(e.writer);
 	return st;
 }

@@ -26,9 +26,12 @@ struct emit_config {
 	emit_step_fn step;	    /**< may be NULL */
 	emit_hole_fn hole;	    /**< may be NULL */
 	void *ctx;
+	unsigned nr_threads;	    /**< that work, the caller included; 0 is 1. The output is the same for any number */
+	uint64_t memory_bytes;	    /**< that may be taken; less than the least that works is no error. 0: no limit */
 };
 
 struct emit_result {
+	unsigned nr_threads; /**< that there were in the end: fewer where memory was short */
 	uint64_t pages_done; /**< descriptors that are true; kept pages beyond were not saved */
 	uint64_t pages_zero, pages_raw, pages_compressed, pages_partial, pages_unreadable;
 	uint64_t bytes_read, bytes_written;
@@ -39,7 +42,8 @@ struct emit_result {
 
 /**
  * Write the pages @keep of @pm into @sink as a KDUMP: one pass over memory, zero pages found on the way share one stored
- * page. Allocates all that it needs before it writes the first byte. No policy: @keep says all.
+ * page. Allocates all that it needs before it writes the first byte; where memory is short, first does with fewer threads,
+ * then with smaller batches. No policy: @keep says all.
  * ST_OK: a dump is in the sink, perhaps an incomplete one (see @result), not yet committed. Else the sink holds nothing of
  * use.
  */

@@ -13,6 +13,7 @@ from kdump import Flattened, Kdump
 from vmcore import MIB, PAGE
 
 ANON_BUDGET = 16 * MIB
+THREAD_BUDGET = 4 * MIB
 WINDOW_BUDGET = 8 * MIB
 
 
@@ -47,9 +48,9 @@ class Watch(threading.Thread):
                 return
 
 
-def capture_watched(binary, src, level, env=None):
+def capture_watched(binary, src, level, env=None, threads=1):
     """Capture into a pipe that is drained slowly. (stream, watch, VmData each time that data came)"""
-    argv = [binary, 'capture', '-z', 'zstd', '-d', str(level), '-q', str(src), '-']
+    argv = [binary, 'capture', '-z', 'zstd', '-d', str(level), '-j', str(threads), '-q', str(src), '-']
     with subprocess.Popen(argv, stdout=subprocess.PIPE, env=env or judges.environment()) as p:
         watch = Watch(p.pid, src)
         watch.start()
@@ -69,9 +70,10 @@ def sparse_source(m, path, gib):
         elfcore.Load(vmcore.FREE_START, b'', m.direct_map + vmcore.FREE_START, hole_len=gib << 30)], m.notes())
 
 
-def check_budget(watch, present_pages):
+def check_budget(watch, present_pages, threads=1):
     assert watch.samples > 10
-    assert 0 < watch.peak_anon <= ANON_BUDGET + present_pages // 8, watch.peak_anon
+    budget = ANON_BUDGET + (threads - 1) * THREAD_BUDGET + present_pages // 8
+    assert 0 < watch.peak_anon <= budget, watch.peak_anon
     assert watch.peak_windows <= WINDOW_BUDGET
 
 
@@ -89,13 +91,14 @@ def test_filtering_64_gib(innercore, scratch):
     assert max(data_sizes) == data_sizes[0]  # nothing is allocated once pages are written
 
 
-def test_writing_much(innercore, scratch):
+@pytest.mark.parametrize('threads', [1, 2])
+def test_writing_much(innercore, scratch, threads):
     """Everything is kept: 512 MiB of zero pages behind a true machine."""
     m = vmcore.Machine(style='6.12')
     src = elfcore.write(scratch / 'src', elfcore.standard(m) + [
         elfcore.Load(vmcore.FREE_START, b'', m.direct_map + vmcore.FREE_START, hole_len=512 * MIB)], m.notes())
-    raw, watch, data_sizes = capture_watched(innercore, src, 0)
-    check_budget(watch, len(m.classes) + 512 * MIB // PAGE)
+    raw, watch, data_sizes = capture_watched(innercore, src, 0, threads=threads)
+    check_budget(watch, len(m.classes) + 512 * MIB // PAGE, threads)
     assert len(Kdump(Flattened(raw).rearranged()).stored) == len(m.kept(0)) + 512 * MIB // PAGE
     assert max(data_sizes) == data_sizes[0]
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
 import json
 import pathlib
@@ -240,8 +241,15 @@ def test_desk_takes_the_same_dump_as_the_guest(crash: Result, innercore: str, sc
 @on_each_kernel
 def test_capture_is_content_with_little_memory(crash: Result, innercore: str, scratch: pathlib.Path) -> None:
     """16 MiB of private memory and one bit a page; the limit counts what is mapped, touched or not."""
-    limit = (16 << 20) + crash.plan.memory_mib * 256 // 8
-    for codec in CODECS:
-        dump = scratch / codec
-        run(["prlimit", f"--data={limit}", innercore, "capture", "-q", "-z", codec, "-d", "31", crash.vmcore, dump])
-        assert info(innercore, dump)["complete"]
+    for threads in (1, 2):
+        limit = (16 << 20) + (threads - 1) * (4 << 20) + crash.plan.memory_mib * 256 // 8
+        dumps = []
+        for codec in CODECS:
+            dump = scratch / f"{codec}-{threads}"
+            argv = [innercore, "capture", "-q", "-z", codec, "-d", "31", "-j", str(threads), crash.vmcore, dump]
+            run(["prlimit", f"--data={limit}", *argv])
+            assert info(innercore, dump)["complete"]
+            dumps.append(dump)
+        if threads > 1:
+            for dump in dumps:
+                assert filecmp.cmp(dump, scratch / f"{dump.name[:-2]}-1", shallow=False)

@@ -235,6 +235,89 @@ static void every_page_comes_back_from_every_codec(void **state)
 	}
 }
 
+/* Enough for many batches, and none like its neighbour. */
+static struct job *new_long_job(const char *codec, unsigned nr_threads)
+{
+	struct job *j = new_job(PAGE, codec);
+	uint64_t at = 300 * PAGE;
+
+	add_variety(j);
+	for (unsigned i = 0; i < 40; i++) {
+		fake_memory_add(&j->fm, at, at + 7 * i * PAGE + PAGE, FAKE_DATA);
+		at += 7 * i * PAGE + PAGE;
+		fake_memory_add(&j->fm, at, at + 3 * PAGE, i % 3 ? FAKE_ZERO : FAKE_NOISE);
+		at += 3 * PAGE + (i % 2) * PAGE;
+	}
+	fake_memory_add(&j->fm, at, at + PAGE, FAKE_BROKEN);
+	j->config.nr_threads = nr_threads;
+	return j;
+}
+
+static void any_number_of_threads_gives_the_same_bytes(void **state)
+{
+	static const char *const codecs[] = { "none", "zlib", "lzo", "snappy", "zstd" };
+	static const unsigned threads[] = { 2, 3, 8 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(codecs); i++) {
+		struct job *one = new_long_job(codecs[i], 1);
+
+		run_well(one);
+		assert_int_equal(one->result.nr_threads, 1);
+		for (size_t t = 0; t < ARRAY_SIZE(threads); t++) {
+			struct job *j = new_long_job(codecs[i], threads[t]);
+
+			run_well(j);
+			assert_int_equal(j->result.nr_threads, i ? threads[t] : 1);
+			assert_int_equal(j->fs.len, one->fs.len);
+			assert_memory_equal(j->fs.bytes, one->fs.bytes, one->fs.len);
+			assert_int_equal(j->result.pages_zero, one->result.pages_zero);
+			assert_int_equal(j->result.pages_unreadable, one->result.pages_unreadable);
+			assert_int_equal(j->seen.nr_holes, one->seen.nr_holes);
+			free_job(j);
+		}
+		check_dump(one, UINT64_MAX);
+		free_job(one);
+	}
+}
+
+static void threads_stop_at_the_first_error(void **state)
+{
+	struct job *j = new_long_job("lzo", 4);
+
+	j->fs.capacity_blocks = 120;
+	run_well(j);
+	assert_true(j->result.out_of_space && j->result.incomplete);
+	assert_true(j->result.pages_done < j->keep.nr_set);
+	free_job(j);
+	j = new_long_job("lzo", 4);
+	j->seen.stop_at = 500;
+	run_well(j);
+	assert_true(j->result.stopped && j->result.incomplete);
+	free_job(j);
+}
+
+static void little_memory_takes_fewer_threads(void **state)
+{
+	static const struct {
+		uint64_t bytes;
+		unsigned nr_threads;
+	} cases[] = { { 0, 8 }, { 64 * MIB, 8 }, { 9 * MIB, 2 }, { 5 * MIB, 1 }, { 1, 1 } };
+	struct job *one = new_long_job("zlib", 1);
+
+	run_well(one);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct job *j = new_long_job("zlib", 8);
+
+		j->config.memory_bytes = cases[i].bytes;
+		run_well(j);
+		assert_int_equal(j->result.nr_threads, cases[i].nr_threads);
+		assert_int_equal(j->fs.len, one->fs.len);
+		assert_memory_equal(j->fs.bytes, one->fs.bytes, one->fs.len);
+		free_job(j);
+	}
+	free_job(one);
+}
+
 static void whole_dump_is_not_marked(void **state)
 {
 	struct job *j = new_job(PAGE, "zstd");
@@ -502,6 +585,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_page_comes_back_from_every_codec),
+		cmocka_unit_test(any_number_of_threads_gives_the_same_bytes),
+		cmocka_unit_test(threads_stop_at_the_first_error),
+		cmocka_unit_test(little_memory_takes_fewer_threads),
 		cmocka_unit_test(whole_dump_is_not_marked),
 		cmocka_unit_test(what_is_not_kept_is_not_read),
 		cmocka_unit_test(nothing_kept_makes_a_dump_of_nothing),
