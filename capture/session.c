@@ -30,6 +30,7 @@ struct session {
 	const struct capture_config *config;
 	struct capture_report *report;
 	const struct codec *codec;
+	int codec_level;
 	struct physmem *pm;
 	struct kmodel *km; /* NULL: no usable VMCOREINFO */
 	struct err why_no_model;
@@ -85,9 +86,10 @@ static enum status check_config(struct session *s, struct err *err)
 {
 	const struct capture_config *c = s->config;
 
-	s->codec = codec_by_name(c->codec);
+	s->codec = codec_parse(c->codec, &s->codec_level);
 	if (!s->codec)
-		return err_set(err, ST_USAGE, "compression \"%s\" is unknown: use zlib, lzo, snappy, zstd or none", c->codec);
+		return err_set(err, ST_USAGE, "compression \"%s\" is unknown: use zlib, lzo, snappy, zstd, zstd:LEVEL or none",
+			       c->codec);
 	if (c->dump_level < -1 || c->dump_level > CAPTURE_DUMP_LEVEL_MAX)
 		return err_set(err, ST_USAGE, "dump level %d is out of range: use 0 to %d", c->dump_level,
 			       CAPTURE_DUMP_LEVEL_MAX);
@@ -245,6 +247,7 @@ static enum status write_dump(struct session *s, struct err *err)
 {
 	struct emit_config ec = {
 		.codec = s->codec,
+		.codec_level = s->codec_level,
 		.notes = s->pm->notes,
 		.notes_len_bytes = s->pm->notes_len_bytes,
 		.step = emit_step,

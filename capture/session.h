@@ -27,7 +27,7 @@ struct capture_config {
 	const char *source;	 /**< path of /proc/vmcore or of a dump */
 	const char *dest;	 /**< path; or "-": the flattened form on @dest_fd */
 	int dest_fd;		 /**< for "-" */
-	const char *codec;	 /**< none zlib lzo snappy zstd */
+	const char *codec;	 /**< none zlib lzo snappy zstd, or with a level zstd:LEVEL */
 	unsigned nr_threads;	 /**< 0: as many as there are CPUs to run on */
 	int dump_level;		 /**< 0..31; -1: 31 on /proc/vmcore, 0 elsewhere */
 	bool force;		 /**< replace an existing file */

@@ -40,7 +40,7 @@ static void print_help(void)
 	     "Filter and compress SRC (default /proc/vmcore; any ELF core or KDUMP) into the KDUMP file DEST.\n"
 	     "DEST \"-\" writes the flattened form to standard output.\n"
 	     "\n"
-	     "  -z, --compress CODEC  zlib, lzo, snappy, zstd (default) or none\n"
+	     "  -z, --compress CODEC  zlib, lzo, snappy, zstd (default) or none; zstd:LEVEL, -20 (fast) to 19 (small)\n"
 	     "  -d, --level LEVEL     leave out: 1 zero pages (they always share one), 2 cache, 4 cache with private\n"
 	     "                        data, 8 user, 16 free; the sum of what you want, 0 to 31\n"
 	     "                        (default 31 on /proc/vmcore, 0 elsewhere)\n"

@@ -73,6 +73,15 @@ static size_t batches_for(unsigned nr_threads)
 	return nr_threads == 1 ? 1 : 2 * (size_t)nr_threads + 2;
 }
 
+static enum status open_codec(struct emitter *e, void **ctx, struct err *err)
+{
+	const struct codec *c = e->config->codec;
+
+	if (e->config->codec_level && c->open_level)
+		return c->open_level(e->pm->page_size, e->config->codec_level, ctx, err);
+	return c->open(e->pm->page_size, ctx, err);
+}
+
 static enum status workers_init(struct emitter *e, struct err *err)
 {
 	enum status st = ST_OK;
@@ -85,7 +94,7 @@ static enum status workers_init(struct emitter *e, struct err *err)
 	for (size_t i = 0; st == ST_OK && i < e->nr_batches; i++)
 		st = batch_init(&e->batches[i], e->pm->page_size, e->batch_pages, err);
 	for (unsigned i = 0; st == ST_OK && i < e->nr_threads; i++)
-		st = e->config->codec->open(e->pm->page_size, &e->codec_ctxs[i], err);
+		st = open_codec(e, &e->codec_ctxs[i], err);
 	if (st == ST_OK)
 		st = pool_open(e->nr_threads, pack, e, &e->pool, err);
 	return st;

@@ -20,6 +20,7 @@ typedef void (*emit_hole_fn)(void *ctx, uint64_t start_pfn, uint64_t end_pfn);
 
 struct emit_config {
 	const struct codec *codec;
+	int codec_level;	    /**< of a codec that has levels; 0: its own choice */
 	struct kdump_header header; /**< from dump_header_fill(), with dump_level */
 	const void *notes;	    /**< ELF notes to store, borrowed; the source's own, mostly */
 	size_t notes_len_bytes;

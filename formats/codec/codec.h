@@ -22,6 +22,9 @@ struct codec {
 	uint32_t flag; /**< CODEC_FLAG_*, 0 for "none" */
 	/** @page_size: the largest input, bytes. */
 	enum status (*open)(size_t page_size, void **ctx, struct err *err);
+	/** As open(), with a level between level_min and level_max, which is not 0. NULL: this codec has no levels. */
+	enum status (*open_level)(size_t page_size, int level, void **ctx, struct err *err);
+	int level_min, level_max;
 	void (*close)(void *ctx);
 	/**
 	 * Compress @in_len bytes into at most @out_cap. Returns the compressed length, or 0 where it does not fit or the
@@ -34,6 +37,11 @@ struct codec {
 
 /** By the name that `-z` takes: none zlib lzo snappy zstd. NULL when unknown. */
 const struct codec *codec_by_name(const char *name);
+/**
+ * What `-z` takes: a name, or a name and a level, "zstd:-3". @level: 0 where none was given. NULL: unknown, or the codec has no
+ * such level.
+ */
+const struct codec *codec_parse(const char *text, int *level);
 /** By exactly one CODEC_FLAG_* bit. NULL when unknown. */
 const struct codec *codec_by_flag(uint32_t flag);
 

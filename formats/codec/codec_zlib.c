@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <zlib.h>
 
+#include "formats/codec/noise.h"
+
 /*
  * Readers take any RFC 1950 stream; level 1 is what every KDUMP writer uses: a dump is written once, against the clock.
  */
@@ -85,6 +87,8 @@ static size_t zlib_compress(void *ctx, const void *in, size_t in_len, void *out,
 {
 	struct zlib_ctx *z = ctx;
 
+	if (page_is_noise(in, in_len))
+		return 0;
 	return libdeflate_zlib_compress(z->c, in, in_len, out, out_cap);
 }
 

@@ -7,8 +7,12 @@
 #include <zstd.h>
 
 #include "common/units.h"
+#include "formats/codec/noise.h"
 
 #define ZSTD_CODEC_LEVEL 1
+/* Beyond these nothing is gained on a page. */
+#define ZSTD_CODEC_LEVEL_MIN (-20)
+#define ZSTD_CODEC_LEVEL_MAX 19
 
 struct zstd_ctx {
 	ZSTD_CCtx *c;
@@ -31,12 +35,12 @@ static void zstd_close(void *ctx)
 /*
  * The parameters depend on the input's length, and not monotonically: take the largest need of any length up to a page.
  */
-static size_t cctx_bytes(size_t page_size)
+static size_t cctx_bytes(size_t page_size, int level)
 {
 	size_t most = 0;
 
 	for (size_t len = page_size; len; len /= 2) {
-		size_t need = ZSTD_estimateCCtxSize_usingCParams(ZSTD_getCParams(ZSTD_CODEC_LEVEL, len, 0));
+		size_t need = ZSTD_estimateCCtxSize_usingCParams(ZSTD_getCParams(level, len, 0));
 
 		if (!ZSTD_isError(need) && need > most)
 			most = need;
@@ -44,9 +48,9 @@ static size_t cctx_bytes(size_t page_size)
 	return most;
 }
 
-static enum status zstd_open(size_t page_size, void **ctx, struct err *err)
+static enum status zstd_open_level(size_t page_size, int level, void **ctx, struct err *err)
 {
-	size_t c_len = cctx_bytes(page_size), d_len = ZSTD_estimateDCtxSize();
+	size_t c_len = cctx_bytes(page_size, level), d_len = ZSTD_estimateDCtxSize();
 	struct zstd_ctx *z = calloc(1, sizeof(*z));
 
 	if (!z)
@@ -62,7 +66,7 @@ static enum status zstd_open(size_t page_size, void **ctx, struct err *err)
 		return err_set(err, ST_NO_MEMORY, "zstd: no memory");
 	}
 	/* One frame with its content size; no checksum: no other KDUMP writer has one, and it is 4 bytes a page. */
-	if (ZSTD_isError(ZSTD_CCtx_setParameter(z->c, ZSTD_c_compressionLevel, ZSTD_CODEC_LEVEL)) ||
+	if (ZSTD_isError(ZSTD_CCtx_setParameter(z->c, ZSTD_c_compressionLevel, level)) ||
 	    ZSTD_isError(ZSTD_CCtx_setParameter(z->c, ZSTD_c_contentSizeFlag, 1)) ||
 	    ZSTD_isError(ZSTD_CCtx_setParameter(z->c, ZSTD_c_checksumFlag, 0))) {
 		zstd_close(z);
@@ -72,11 +76,19 @@ static enum status zstd_open(size_t page_size, void **ctx, struct err *err)
 	return ST_OK;
 }
 
+static enum status zstd_open(size_t page_size, void **ctx, struct err *err)
+{
+	return zstd_open_level(page_size, ZSTD_CODEC_LEVEL, ctx, err);
+}
+
 static size_t zstd_compress(void *ctx, const void *in, size_t in_len, void *out, size_t out_cap)
 {
 	struct zstd_ctx *z = ctx;
-	size_t len = ZSTD_compress2(z->c, out, out_cap, in, in_len);
+	size_t len;
 
+	if (page_is_noise(in, in_len))
+		return 0;
+	len = ZSTD_compress2(z->c, out, out_cap, in, in_len);
 	return ZSTD_isError(len) ? 0 : len;
 }
 
@@ -95,7 +107,10 @@ static enum status zstd_decompress(void *ctx, const void *in, size_t in_len, voi
 const struct codec codec_zstd = {
 	.name = "zstd",
 	.flag = CODEC_FLAG_ZSTD,
+	.level_min = ZSTD_CODEC_LEVEL_MIN,
+	.level_max = ZSTD_CODEC_LEVEL_MAX,
 	.open = zstd_open,
+	.open_level = zstd_open_level,
 	.close = zstd_close,
 	.compress = zstd_compress,
 	.decompress = zstd_decompress,

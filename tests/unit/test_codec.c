@@ -16,6 +16,7 @@
 
 #include "common/units.h"
 #include "formats/codec/codec.h"
+#include "formats/codec/noise.h"
 
 #define PAGE 4096u
 #define PAGE_64K 65536u
@@ -419,6 +420,77 @@ static void test_foreign_zstd(void **state)
 	codec->close(ctx);
 }
 
+static void noise_is_told_from_what_shrinks(void **state)
+{
+	static uint8_t page[65536];
+	uint64_t x = 88172645463325252u;
+
+	for (size_t size = 4096; size <= sizeof(page); size *= 16) {
+		for (size_t i = 0; i < size; i++) {
+			x ^= x << 13;
+			x ^= x >> 7;
+			x ^= x << 17;
+			page[i] = (uint8_t)(x >> 32);
+		}
+		assert_true(page_is_noise(page, size));
+		memcpy(page + size / 2, page, size / 2); /* shrinks to a half */
+		assert_false(page_is_noise(page, size));
+		for (size_t i = 0; i < size; i++)
+			page[i] = (uint8_t)(page[i] & 0x7f);
+		assert_false(page_is_noise(page, size));
+		memset(page, 0, size);
+		assert_false(page_is_noise(page, size));
+	}
+	assert_false(page_is_noise(page, 8));
+	assert_false(page_is_noise(page, 0));
+}
+
+static void levels_are_parsed(void **state)
+{
+	static const char *const wrong[] = { "",	"zst",	  "zstd:",   "zstd:0",	"zstd:20", "zstd:-21", "zstd:1x",
+					     "zstd:99999999999999999999", "lzo:1", "none:1", ":1",	"zstd :1" };
+	int level;
+
+	assert_ptr_equal(codec_parse("zstd:-7", &level), codec_by_name("zstd"));
+	assert_int_equal(level, -7);
+	assert_ptr_equal(codec_parse("zstd:19", &level), codec_by_name("zstd"));
+	assert_int_equal(level, 19);
+	assert_ptr_equal(codec_parse("lzo", &level), codec_by_name("lzo"));
+	assert_int_equal(level, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
+		if (codec_parse(wrong[i], &level))
+			fail_msg("\"%s\" passed", wrong[i]);
+}
+
+/* At every level: memory that open() took is enough, and the page comes back. */
+static void every_level_of_zstd_works(void **state)
+{
+	const struct codec *c = codec_by_name("zstd");
+
+	for (size_t size = 4096; size <= 65536; size *= 16) {
+		uint8_t *page = calloc(1, size), *packed = malloc(size), *back = malloc(size);
+
+		for (size_t i = 0; i < size; i++)
+			page[i] = (uint8_t)(i % 61 * (i / 256));
+		for (int level = c->level_min; level <= c->level_max; level++) {
+			void *ctx;
+			size_t len;
+
+			if (!level)
+				continue;
+			assert_int_equal(c->open_level(size, level, &ctx, NULL), ST_OK);
+			len = c->compress(ctx, page, size, packed, size - 1);
+			assert_true(len > 0 && len < size);
+			assert_int_equal(c->decompress(ctx, packed, len, back, size, NULL), ST_OK);
+			assert_memory_equal(page, back, size);
+			c->close(ctx);
+		}
+		free(page);
+		free(packed);
+		free(back);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -433,6 +505,9 @@ int main(void)
 		cmocka_unit_test(test_foreign_zlib),
 		cmocka_unit_test(test_foreign_lzo_snappy),
 		cmocka_unit_test(test_foreign_zstd),
+		cmocka_unit_test(noise_is_told_from_what_shrinks),
+		cmocka_unit_test(levels_are_parsed),
+		cmocka_unit_test(every_level_of_zstd_works),
 	};
 
 	return cmocka_run_group_tests_name("codec", tests, count_allocations, NULL);
