@@ -6,13 +6,13 @@
 #include <string.h>
 
 #include "common/pool.h"
-#include "compare/batch.h"
+#include "compare/stretch.h"
 #include "compare/tally.h"
 #include "formats/elf/elf_physmem.h"
 #include "kernel/classify.h"
 
-/* While the oldest batch is judged, no thread should wait for the next one. */
-#define BATCHES_PER_THREAD 2u
+/* While the oldest stretch is judged, no thread should wait for the next one. */
+#define STRETCHES_PER_THREAD 2u
 /* No architecture has wider physical addresses; what lies beyond would overflow byte arithmetic on pages. */
 #define PHYS_END (UINT64_C(1) << 52)
 /* A file can claim more memory than it has bytes, and each page of it takes a look. No guest comes near this, ... */
@@ -24,8 +24,8 @@ struct pass {
 	struct pages_job *job;
 	struct compare_report *report;
 	uint32_t page_size;
-	const struct batch *b; /* that is judged */
-	uint64_t next_paddr;   /* from which on no batch was made yet */
+	const struct stretch *b; /* that is judged */
+	uint64_t next_paddr;   /* from which on no stretch was made yet */
 	uint64_t audited_end;  /* PFN; the auditor has loaded what lies before */
 };
 
@@ -271,7 +271,7 @@ static enum status check_size(const struct physmem *pm, const char *which, struc
 }
 
 /* False: there is nothing left to look at. */
-static bool next_batch(struct pass *p, struct batch *b)
+static bool next_stretch(struct pass *p, struct stretch *b)
 {
 	uint64_t paddr = next_of_interest(p->job, p->next_paddr), end;
 
@@ -284,7 +284,7 @@ static bool next_batch(struct pass *p, struct batch *b)
 	return true;
 }
 
-static void judge_batch(struct pass *p, const struct batch *b)
+static void judge_stretch(struct pass *p, const struct stretch *b)
 {
 	struct auditor *auditor = p->job->auditor;
 
@@ -297,22 +297,22 @@ static void judge_batch(struct pass *p, const struct batch *b)
 		judge_page(p, b->start_pfn + i, i);
 }
 
-/* The pool has room for all @batches. */
-static void run_pass(struct pass *p, struct pool *pool, struct batch *batches, size_t nr_batches)
+/* The pool has room for all @stretches. */
+static void run_pass(struct pass *p, struct pool *pool, struct stretch *stretches, size_t nr_stretches)
 {
-	struct batch *b;
+	struct stretch *b;
 
-	for (size_t i = 0; i < nr_batches && next_batch(p, &batches[i]); i++)
-		if (!pool_submit(pool, &batches[i]))
+	for (size_t i = 0; i < nr_stretches && next_stretch(p, &stretches[i]); i++)
+		if (!pool_submit(pool, &stretches[i]))
 			break;
 	while ((b = pool_collect(pool))) {
-		judge_batch(p, b);
-		if (next_batch(p, b) && !pool_submit(pool, b))
+		judge_stretch(p, b);
+		if (next_stretch(p, b) && !pool_submit(pool, b))
 			break;
 	}
 }
 
-static enum status run_with_batches(struct pass *p, struct batch *batches, size_t nr_batches, struct err *err)
+static enum status run_with_stretches(struct pass *p, struct stretch *stretches, size_t nr_stretches, struct err *err)
 {
 	unsigned nr_threads = p->job->nr_threads;
 	struct pool *pool;
@@ -320,36 +320,36 @@ static enum status run_with_batches(struct pass *p, struct batch *batches, size_
 	bool alone = false;
 	enum status st = ST_OK;
 
-	while (nr < nr_batches && st == ST_OK && !alone) {
-		st = batch_init(&batches[nr], p->job->inner, p->job->outer, &alone, err);
+	while (nr < nr_stretches && st == ST_OK && !alone) {
+		st = stretch_init(&stretches[nr], p->job->inner, p->job->outer, &alone, err);
 		nr += st == ST_OK;
 	}
 	if (st == ST_OK)
-		st = pool_open(alone ? 1 : nr_threads, batch_work, NULL, &pool, err);
+		st = pool_open(alone ? 1 : nr_threads, stretch_work, NULL, &pool, err);
 	if (st == ST_OK) {
-		run_pass(p, pool, batches, nr);
+		run_pass(p, pool, stretches, nr);
 		pool_close(pool);
 	}
 	while (nr)
-		batch_deinit(&batches[--nr]);
+		stretch_deinit(&stretches[--nr]);
 	return st;
 }
 
 enum status pages_compare(struct pages_job *job, struct compare_report *report, struct err *err)
 {
 	struct pass p = { .job = job, .report = report, .page_size = job->inner->page_size };
-	size_t nr_batches = job->nr_threads > 1 ? min_u64(BATCHES_PER_THREAD * job->nr_threads, POOL_MAX_ITEMS) : 1;
-	struct batch *batches;
+	size_t nr_stretches = job->nr_threads > 1 ? min_u64(STRETCHES_PER_THREAD * job->nr_threads, POOL_MAX_ITEMS) : 1;
+	struct stretch *stretches;
 	enum status st = check_size(job->inner, "inner", err);
 
 	if (st == ST_OK)
 		st = check_size(job->outer, "outer", err);
 	if (st != ST_OK)
 		return st;
-	batches = calloc(nr_batches, sizeof(*batches));
-	if (!batches)
+	stretches = calloc(nr_stretches, sizeof(*stretches));
+	if (!stretches)
 		return err_set(err, ST_NO_MEMORY, "out of memory");
-	st = run_with_batches(&p, batches, nr_batches, err);
-	free(batches);
+	st = run_with_stretches(&p, stretches, nr_stretches, err);
+	free(stretches);
 	return st;
 }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "compare/batch.h"
+#include "compare/stretch.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-size_t batch_pages(uint32_t page_size)
+size_t stretch_pages(uint32_t page_size)
 {
-	return (size_t)max_u64(1, min_u64(BATCH_MAX_PAGES, BATCH_MAX_BYTES / page_size));
+	return (size_t)max_u64(1, min_u64(STRETCH_MAX_PAGES, STRETCH_MAX_BYTES / page_size));
 }
 
-static enum status clone_readers(struct batch *b, struct physmem *inner, struct physmem *outer, struct err *err)
+static enum status clone_readers(struct stretch *b, struct physmem *inner, struct physmem *outer, struct err *err)
 {
 	enum status st = physmem_clone(inner, &b->inner, err);
 
@@ -21,12 +21,12 @@ static enum status clone_readers(struct batch *b, struct physmem *inner, struct 
 	return st;
 }
 
-enum status batch_init(struct batch *b, struct physmem *inner, struct physmem *outer, bool *alone, struct err *err)
+enum status stretch_init(struct stretch *b, struct physmem *inner, struct physmem *outer, bool *alone, struct err *err)
 {
 	enum status st;
 
 	b->page_size = inner->page_size;
-	b->max_pages = batch_pages(b->page_size);
+	b->max_pages = stretch_pages(b->page_size);
 	st = clone_readers(b, inner, outer, err);
 	b->owns_readers = st == ST_OK;
 	*alone = st == ST_UNSUPPORTED;
@@ -40,11 +40,11 @@ enum status batch_init(struct batch *b, struct physmem *inner, struct physmem *o
 	b->outer_pages = malloc(b->max_pages * b->page_size);
 	if (b->inner_pages && b->outer_pages)
 		return ST_OK;
-	batch_deinit(b);
+	stretch_deinit(b);
 	return err_set(err, ST_NO_MEMORY, "out of memory");
 }
 
-void batch_deinit(struct batch *b)
+void stretch_deinit(struct stretch *b)
 {
 	if (b->owns_readers) {
 		physmem_close(b->outer);
@@ -74,9 +74,9 @@ static bool has_data(enum page_state s)
 	return s == PAGE_WHOLE || s == PAGE_PARTIAL;
 }
 
-void batch_work(void *ctx, unsigned worker, void *item)
+void stretch_work(void *ctx, unsigned worker, void *item)
 {
-	struct batch *b = item;
+	struct stretch *b = item;
 	size_t size = b->page_size;
 
 	read_pages(b->inner, b->start_pfn, b->nr, b->inner_pages, b->inner_state);
