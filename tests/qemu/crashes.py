@@ -15,6 +15,15 @@ import pairs
 
 # Which Debian kernel stands for which version; KERNEL= in the environment takes the place of both.
 VERSIONS = {"6.1": "bookworm-cloud", "6.12": "bookworm-backports-cloud"}
+# What the long matrix runs on top of these: the oldest kernel that is promised, the newest there is, and full flavours.
+MORE_VERSIONS = {
+    "5.10": "bullseye-cloud",
+    "7": "sid-cloud",
+    "5.10f": "bullseye-full",
+    "6.1f": "bookworm-full",
+    "6.12f": "bookworm-backports-full",
+    "7f": "sid-full",
+}
 FIRMWARES = ("ovmf", "seabios")
 MATRIX = tuple(f"{firmware}-{version}" for version in VERSIONS for firmware in FIRMWARES)
 # Enough that files of a hundred sorts are in the page cache, and yet quick under emulation.
@@ -35,7 +44,7 @@ class Bench:
 
 def kernel(version: str) -> debian.Kernel:
     """The kernel that stands for `version`, with debug symbols for the judges."""
-    return debian.kernel_from_environment() or debian.kernel(VERSIONS[version], debug=True)
+    return debian.kernel_from_environment() or debian.kernel((VERSIONS | MORE_VERSIONS)[version], debug=True)
 
 
 def matrix_crash(name: str) -> Callable[[Bench], cycle.Result]:
