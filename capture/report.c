@@ -93,6 +93,7 @@ json_t *capture_report_json(const struct capture_report *r)
 	json_object_set_new(o, "pages", pages_json(r));
 	json_object_set_new(o, "classes", classes_json(r));
 	json_object_set_new(o, "facts", facts_json(&r->facts));
+	json_object_set_new(o, "zones_free", r->has_zones_free ? count(r->zones_free) : json_null());
 	json_object_set_new(o, "guards", guards_json(r));
 	json_object_set_new(o, "holes", holes_json(r));
 	json_object_set_new(o, "hole_ranges", count(r->nr_hole_ranges));

@@ -20,6 +20,7 @@
 #include "emit/dump_header.h"
 #include "emit/emit.h"
 #include "formats/io/wsink.h"
+#include "kernel/zones.h"
 
 #define PROGRESS_SECONDS 0.2
 #define VMCORE_PATH "/proc/vmcore"
@@ -162,6 +163,24 @@ static void tell_facts(const struct facts_report *f)
 		log_info("BTF has %u entries of kinds that are newer than this program, stepped over", f->nr_unknown_kinds);
 }
 
+/*
+ * The zones' own count of free pages against the class: equal on a sound map, but for pages that were on their way when the
+ * kernel stopped.
+ */
+static void check_zones(struct session *s)
+{
+	struct capture_report *r = s->report;
+	uint64_t seen = r->pages_by_class[PAGE_CLASS_FREE], most;
+
+	if (!s->km || !r->filtered)
+		return;
+	r->has_zones_free = zones_free_pages(s->km, &r->zones_free);
+	most = max_u64(seen, r->zones_free);
+	if (r->has_zones_free && most - min_u64(seen, r->zones_free) > most / 8 + 1024)
+		log_warn("%" PRIu64 " pages look free, the kernel counted %" PRIu64 ": do not trust this filter", seen,
+			 r->zones_free);
+}
+
 static void tell_guards(const struct capture_report *r)
 {
 	uint64_t nr = r->reserved_fired;
@@ -189,6 +208,7 @@ static enum status make_plan(struct session *s, struct err *err)
 	r->reserved_fired = s->plan.reserved_fired;
 	r->pages_kept = s->plan.keep.nr_set;
 	tell_guards(r);
+	check_zones(s);
 	r->pages_not_in_source = s->plan.pages_not_in_source;
 	if (s->km) {
 		r->facts = s->km->facts;

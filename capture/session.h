@@ -50,6 +50,8 @@ struct capture_report {
 	struct facts_report facts; /**< what VMCOREINFO did not tell the filter */
 	uint64_t guards_fired[ANCHOR_COUNT]; /**< pages that the rules would have dropped and that are the kernel's own */
 	uint64_t reserved_fired;	     /**< the same, told by PG_reserved */
+	bool has_zones_free;
+	uint64_t zones_free; /**< free pages as the crashed kernel counted them, to hold against the class */
 	uint64_t page_size;
 	uint64_t pages_present;
 	uint64_t pages_by_class[PAGE_CLASS_COUNT];

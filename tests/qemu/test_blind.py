@@ -142,6 +142,8 @@ def test_guards_overrule_struct_pages(desk: Desk) -> None:
         pytest.skip("without kallsyms only single pages are guarded")
     whole = desk.kept([])
     assert not any(desk.report["guards"].values()), "on an undamaged map the rules are right"
+    counted, seen = desk.report["zones_free"], desk.report["classes"]["free"]
+    assert abs(counted - seen) < 1024, "the kernel's own count of free pages"
     text = core.translate(int(core.value("SYMBOL(_stext)"), 16)) >> 12
     top = core.value("SYMBOL(init_top_pgt)") or core.value("SYMBOL(swapper_pg_dir)")
     table = core.translate(int(top, 16)) >> 12
