@@ -33,7 +33,7 @@ static bool learn(const struct vmcoreinfo *vi, struct zone_layout *l)
 		return false;
 	l->has_counter = vmcoreinfo_offset(vi, "zone.vm_stat", &l->counter) &&
 			 vmcoreinfo_number(vi, "NR_FREE_PAGES", &nr) && nr >= 0 && nr < 256 &&
-			 span_within(l->counter, 8 * 256, l->zone_size);
+			 l->counter < l->zone_size && span_within(l->counter + 8 * (uint64_t)nr, 8, l->zone_size);
 	if (l->has_counter)
 		l->counter += 8 * (uint64_t)nr;
 	l->nr_free = nr_lists * list_head; /* struct free_area: the lists, and then their count */
