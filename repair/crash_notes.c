@@ -2,6 +2,7 @@
 #include "repair/crash_notes.h"
 
 #include <elf.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@
 #define PRSTATUS_RSP (112u + 19 * 8)
 #define NOTE_BYTES (12u + 8u + PRSTATUS_BYTES)
 #define MAX_CPUS 8192u
+#define MAX_HEADERS 256u
 
 static bool is_kernel_address(uint64_t v)
 {
@@ -29,7 +31,88 @@ static bool is_sane(const uint8_t note[NOTE_BYTES], enum byte_order order)
 	       is_kernel_address(get_u64(desc + PRSTATUS_RIP, order)) && is_kernel_address(get_u64(desc + PRSTATUS_RSP, order));
 }
 
-enum status crash_notes_append(struct kmodel *km, uint8_t **blob, size_t *len, unsigned *nr_cpus, struct err *err)
+struct blob {
+	uint8_t **bytes;
+	size_t *len;
+	unsigned nr;
+};
+
+static enum status take_if_sane(struct blob *b, const uint8_t note[NOTE_BYTES], enum byte_order order, struct err *err)
+{
+	uint8_t *grown;
+
+	if (!is_sane(note, order))
+		return ST_OK;
+	grown = realloc(*b->bytes, *b->len + NOTE_BYTES);
+	if (!grown)
+		return err_set(err, ST_NO_MEMORY, "out of memory");
+	memcpy(grown + *b->len, note, NOTE_BYTES);
+	*b->bytes = grown;
+	*b->len += NOTE_BYTES;
+	b->nr++;
+	return ST_OK;
+}
+
+/*
+ * The header of /proc/vmcore as kexec left it in the crash reservation: one PT_NOTE for each CPU, whose p_offset is the
+ * physical address of its crash note.
+ */
+static bool is_elfcorehdr(const uint8_t *page, enum byte_order order)
+{
+	static const uint8_t ident[] = { 0x7f, 'E', 'L', 'F', ELFCLASS64 };
+
+	return !memcmp(page, ident, sizeof(ident)) && get_u16(page + offsetof(Elf64_Ehdr, e_type), order) == ET_CORE &&
+	       get_u16(page + offsetof(Elf64_Ehdr, e_machine), order) == EM_X86_64 &&
+	       get_u64(page + offsetof(Elf64_Ehdr, e_phoff), order) == sizeof(Elf64_Ehdr) &&
+	       get_u16(page + offsetof(Elf64_Ehdr, e_phentsize), order) == sizeof(Elf64_Phdr);
+}
+
+static enum status from_elfcorehdr(struct kmodel *km, struct blob *b, uint64_t paddr, struct err *err)
+{
+	uint8_t raw[sizeof(Elf64_Phdr)], note[NOTE_BYTES];
+	enum byte_order order = km->pm->order;
+	enum status st = ST_OK;
+
+	for (uint32_t i = 0; st == ST_OK && i < MAX_CPUS; i++) {
+		uint64_t at = paddr + sizeof(Elf64_Ehdr) + (uint64_t)i * sizeof(raw), where;
+
+		/* CPUs come first, then VMCOREINFO, then memory. A file's header has offsets that are no addresses. */
+		if (physmem_read(km->pm, at, raw, sizeof(raw), NULL) != ST_OK ||
+		    get_u32(raw + offsetof(Elf64_Phdr, p_type), order) != PT_NOTE)
+			break;
+		where = get_u64(raw + offsetof(Elf64_Phdr, p_offset), order);
+		if (where && where == get_u64(raw + offsetof(Elf64_Phdr, p_paddr), order) &&
+		    physmem_read(km->pm, where, note, sizeof(note), NULL) == ST_OK)
+			st = take_if_sane(b, note, order, err);
+	}
+	return st;
+}
+
+/* The header lies at the start of a page. Page cache may hold files that look like it: the first that leads to sane notes. */
+static enum status search_elfcorehdr(struct kmodel *km, struct blob *b, struct err *err)
+{
+	struct physmem *pm = km->pm;
+	uint8_t *page = malloc(pm->page_size);
+	uint64_t end = physmem_max_pfn(pm) * pm->page_size;
+	struct range run = { 0 };
+	enum status st = page ? ST_OK : err_set(err, ST_NO_MEMORY, "out of memory");
+	unsigned nr_tries = 0;
+
+	while (st == ST_OK && !b->nr && nr_tries < MAX_HEADERS && physmem_next_data(pm, run.end, end, &run)) {
+		for (uint64_t at = align_up(run.start, pm->page_size); st == ST_OK && !b->nr && at < run.end;
+		     at += pm->page_size) {
+			if (physmem_read(pm, at, page, pm->page_size, NULL) != ST_OK || !is_elfcorehdr(page, pm->order))
+				continue;
+			if (nr_tries++ == MAX_HEADERS)
+				break;
+			st = from_elfcorehdr(km, b, at, err);
+		}
+	}
+	free(page);
+	return st;
+}
+
+static enum status from_kallsyms(struct kmodel *km, struct blob *b, struct err *err)
 {
 	enum { CRASH_NOTES, PER_CPU_OFFSET, NR_CPU_IDS, NR_SYMBOLS };
 	struct kallsyms_symbol syms[NR_SYMBOLS] = { { .name = "crash_notes" },
@@ -39,9 +122,6 @@ enum status crash_notes_append(struct kmodel *km, uint8_t **blob, size_t *len, u
 	uint32_t nr = 1;
 	enum status st;
 
-	*nr_cpus = 0;
-	if (km->arch != &arch_x86_64)
-		return err_set(err, ST_UNSUPPORTED, "crash notes of %s are not understood", km->arch->machine);
 	st = kallsyms_lookup(km, syms, NR_SYMBOLS, err);
 	if (st == ST_OK && (!syms[CRASH_NOTES].found || !syms[PER_CPU_OFFSET].found))
 		st = err_set(err, ST_NOT_FOUND, "the kernel's symbol table has no crash_notes");
@@ -50,19 +130,35 @@ enum status crash_notes_append(struct kmodel *km, uint8_t **blob, size_t *len, u
 	if (st == ST_OK && syms[NR_CPU_IDS].found)
 		st = kmodel_read_u32(km, syms[NR_CPU_IDS].vaddr, &nr, err);
 	for (uint32_t cpu = 0; st == ST_OK && cpu < nr && cpu < MAX_CPUS; cpu++) {
-		uint8_t note[NOTE_BYTES], *grown;
+		uint8_t note[NOTE_BYTES];
 		uint64_t offset;
 
 		if (kmodel_read_u64(km, syms[PER_CPU_OFFSET].vaddr + (uint64_t)cpu * 8, &offset, NULL) != ST_OK ||
-		    kmodel_read(km, base + offset, note, sizeof(note), NULL) != ST_OK || !is_sane(note, km->pm->order))
+		    kmodel_read(km, base + offset, note, sizeof(note), NULL) != ST_OK)
 			continue;
-		grown = realloc(*blob, *len + sizeof(note));
-		if (!grown)
-			return err_set(err, ST_NO_MEMORY, "out of memory");
-		memcpy(grown + *len, note, sizeof(note));
-		*blob = grown;
-		*len += sizeof(note);
-		(*nr_cpus)++;
+		st = take_if_sane(b, note, km->pm->order, err);
 	}
+	return st;
+}
+
+enum status crash_notes_append(struct kmodel *km, uint8_t **blob, size_t *len, unsigned *nr_cpus, struct err *err)
+{
+	struct blob b = { .bytes = blob, .len = len };
+	struct err why;
+	enum status st;
+
+	*nr_cpus = 0;
+	if (km->arch != &arch_x86_64)
+		return err_set(err, ST_UNSUPPORTED, "crash notes of %s are not understood", km->arch->machine);
+	st = from_kallsyms(km, &b, &why);
+	/* Kernels before 6.0 do not tell where kallsyms is. */
+	if (st != ST_OK && st != ST_NO_MEMORY) {
+		st = search_elfcorehdr(km, &b, err);
+		if (st == ST_OK && !b.nr)
+			st = err_set(err, ST_NOT_FOUND, "%s, and no elfcorehdr leads to any", why.text);
+	} else if (st != ST_OK) {
+		err_set(err, st, "%s", why.text);
+	}
+	*nr_cpus = b.nr;
 	return st;
 }

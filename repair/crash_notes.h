@@ -6,7 +6,7 @@
 
 /**
  * The registers that the guest itself saved at the crash: one ELF note per CPU in its memory (crash_notes, a per-CPU
- * pointer that kallsyms finds). Appends each note that is sane (NT_PRSTATUS, name, size, instruction and stack pointer in
+ * pointer that kallsyms finds; where VMCOREINFO does not lead to kallsyms, the elfcorehdr in the crash reservation). Appends each note that is sane (NT_PRSTATUS, name, size, instruction and stack pointer in
  * the kernel) to *@blob, which is grown with realloc(). *@nr_cpus counts them; 0 where the guest saved none: it never came
  * to crash_save_cpu(). Only x86_64.
  */
