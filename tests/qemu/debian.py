@@ -382,7 +382,7 @@ def headers(name: str) -> pathlib.Path:
     with locked(f"headers-{name}"):
         apt = AptRoot(cache_dir() / "apt" / name, FLAVOURS[name])
         apt.update()
-        release, version = newest(apt)
+        release, version = newest(apt, FLAVOURS[name])
         package = f"linux-headers-{release}"
         folder = cache_dir() / "headers" / f"{release}_{version.replace(':', '_')}"
         build = folder / "usr/src" / package
