@@ -12,6 +12,7 @@ import cycle
 import debian
 import image
 import pairs
+from channel import Deadline, HarnessError
 
 # Which Debian kernel stands for which version; KERNEL= in the environment takes the place of both.
 VERSIONS = {"6.1": "bookworm-cloud", "6.12": "bookworm-backports-cloud"}
@@ -96,6 +97,45 @@ def pair_name(firmware: str, kexec: str, vmcoreinfo: bool, version: str) -> str:
     return f"{firmware} kexec -{kexec} {'vmcoreinfo' if vmcoreinfo else 'none'} {version}"
 
 
+def crashloaded(bench: Bench) -> cycle.Result:
+    """The host learns of the crash by pvpanic, and dumps at three instants.
+
+    At once, before the jump, if it comes in time; as soon as a CPU runs in the capture kernel's memory; and when the
+    capture kernel has halted.
+    """
+    config = (("final_action", "halt"),)
+    plan = cycle.Plan("crashloaded", kernel("6.1"), firmware="seabios", config=config, vmcoreinfo=True)
+    folder = bench.folder / plan.name
+    extra = ("-device", "pvpanic-pci")
+    with cycle.Crash(plan, bench.images, folder, "crash_kexec_post_notifiers", extra) as crash:
+        guest, result = crash.guest, crash.result
+        crash.boot()
+        guest.check("modprobe pvpanic-pci")
+        crash.arm()
+        crash.panic()
+        guest.qmp.wait_event("GUEST_CRASHLOADED", Deadline(60))
+        reservation = pairs.reservation(result.facts["iomem"])
+        deadline = Deadline(60)
+        for attempt in itertools.count(1):
+            guest.qmp.execute("stop")
+            at = guest.program_counters()
+            jumped = any(where is not None and where in reservation for where in at)
+            name = "jumped" if jumped else "early"
+            if name not in result.outer:
+                result.outer[name] = folder / f"outer.{name}"
+                guest.dump(result.outer[name], "kdump-zlib")
+            guest.qmp.execute("cont")
+            if jumped:
+                break
+            if deadline.passed():
+                raise HarnessError(f"no CPU came to the capture kernel's memory: {at}")
+        result.facts["stops"] = str(attempt)
+        guest.wait_console("innercore: halting", cycle.CAPTURE_SECONDS)
+        result.outer["halted"] = folder / "outer.halted"
+        guest.dump(result.outer["halted"], "kdump-zlib")
+        return crash.collect()
+
+
 def small_reservation(bench: Bench) -> cycle.Result:
     """What `make demo` shows, with as little memory as the capture kernel can do with."""
     return bench.run(cycle.Plan("small-reservation", kernel("6.1"), crashkernel="96M"))
@@ -151,6 +191,7 @@ PAIRS = tuple(itertools.product(FIRMWARES, ("s", "c"), (True, False), VERSIONS))
 CRASHES: dict[str, Callable[[Bench], cycle.Result]] = {name: matrix_crash(name) for name in MATRIX}
 CRASHES.update(
     {
+        "crashloaded": crashloaded,
         "small-reservation": small_reservation,
         "xfs": xfs,
         "vfat": vfat,

@@ -165,7 +165,9 @@ def default_config(plan: Plan) -> dict[str, str]:
 class Crash:
     """The stages of one crash, so that a test can do something else between them. A context manager."""
 
-    def __init__(self, plan: Plan, images: Images, folder: pathlib.Path):
+    def __init__(
+        self, plan: Plan, images: Images, folder: pathlib.Path, append: str = "", extra: tuple[str, ...] = ()
+    ):
         self.plan = plan
         self.result = Result(plan, folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -183,9 +185,9 @@ class Crash:
             firmware=plan.firmware,
             memory_mib=plan.memory_mib,
             cpu=plan.cpu,
-            append="harness.nocopy" if plan.outer and not plan.raw_copy else "",
+            append=(append + (" harness.nocopy" if plan.outer and not plan.raw_copy else "")).strip(),
             crashkernel=RAW_COPY_RESERVATION if plan.raw_copy or plan.outer else plan.crashkernel,
-            extra=("-device", "vmcoreinfo") if plan.vmcoreinfo else (),
+            extra=extra + (("-device", "vmcoreinfo") if plan.vmcoreinfo else ()),
             # The host cannot read xfs without mounting it, so the guest comes back and copies it out.
             reboot=plan.fs_type == "xfs",
         )

@@ -8,6 +8,7 @@ import dataclasses
 import functools
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -271,6 +272,20 @@ class Guest:
     def let_go(self) -> None:
         """The word that it waits for."""
         self._agent.send(b"go\n")
+
+    def program_counters(self) -> list[int | None]:
+        """The physical address that each CPU executes at; None where its page tables do not tell."""
+        found: list[int | None] = []
+        for cpu in self.qmp.execute("query-cpus-fast"):
+            said = self._ask_cpu(cpu["cpu-index"], "info registers")
+            rip = re.search(r"\bRIP=([0-9a-f]{16})", said)
+            where = self._ask_cpu(cpu["cpu-index"], f"gva2gpa 0x{rip[1]}") if rip else ""
+            physical = re.search(r"gpa: (?:0x)?([0-9a-f]+)", where)
+            found.append(int(physical[1], 16) if physical else None)
+        return found
+
+    def _ask_cpu(self, cpu: int, command: str) -> str:
+        return self.qmp.execute("human-monitor-command", command_line=command, cpu_index=cpu)
 
     def dump(self, path: pathlib.Path, format_name: str) -> None:
         """The hypervisor's dump of the guest as it is now. `format_name` is QEMU's own, or "elf-paging"."""

@@ -18,7 +18,7 @@ from typing import Any
 
 # What QEMU can write, by its own names; "elf-paging" is what it writes with paging=true.
 FORMATS = ("elf", "elf-paging", "kdump-zlib")
-KEPT = ("kdump-zlib",)
+KEPT = ("kdump-zlib", "early", "jumped", "halted")
 COMPARE_SECONDS = 300
 # The capture kernel that kexec_load (kexec -c) starts writes its real-mode trampoline there; kexec_file_load's dumps
 # leave the low 1 MiB out.
@@ -64,6 +64,12 @@ def compare_all(innercore: pathlib.Path, inner: pathlib.Path, outer: dict[str, p
             path.unlink()
             del outer[name]
     return found
+
+
+def reservation(iomem: str) -> range:
+    """The physical addresses of the capture kernel's memory, the highest if there are several."""
+    found = re.findall(r"^ *([0-9a-f]+)-([0-9a-f]+) : Crash kernel$", iomem, re.MULTILINE)
+    return range(int(found[-1][0], 16), int(found[-1][1], 16) + 1)
 
 
 def beyond_ram(page: dict[str, Any], iomem: str) -> bool:

@@ -98,6 +98,19 @@ def test_planted_other_pages_are_dropped_for_their_reason(
     assert {reason: before[reason] - after[reason] for reason in expected} == expected
 
 
+# --- other instants ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("crash", ["crashloaded"], indirect=True)
+@pytest.mark.parametrize("instant", ("jumped", "halted"))
+def test_dump_after_the_jump_matches(crash: Result, instant: str, measured: list[tuple[str, str]]) -> None:
+    """From the jump on all but the capture kernel's memory stands still, until the end."""
+    assert not pairs.complaint(crash.pairs[instant], crash.plan.kexec, crash.facts["iomem"])
+    early = crash.pairs.get("early")
+    told = f"{early.report['verdict']} {early.pages['causes']} {early.report['differences'][:20]}" if early else "none"
+    measured.append((f"crashloaded after {crash.facts['stops']} stops; early dump", told))
+
+
 # --- what must not go unnoticed ------------------------------------------------------------------------------------
 
 
