@@ -5,10 +5,11 @@
  *   echo plant >/sys/module/innercore_witness/parameters/command
  *   echo panic >/sys/module/innercore_witness/parameters/command
  *
- * The writer's own memory gets the user pages, so the writer must live on. The log tells "witness: KIND PFN HASH" of each
- * page, where HASH is FNV-1a of its bytes. The files `shared` and `huge` are made by the caller, on a file system of their
- * kind: page cache, and hugetlbfs. What cannot be planted is said, and is no reason not to plant the rest.
+ * The writer's own memory gets the user pages, so the writer must live on. The log tells "witness: KIND PFN HASH" of
+ * each page, where HASH is FNV-1a of its bytes. The files `shared` and `huge` are made by the caller, on a file system
+ * of their kind: page cache, and hugetlbfs. What cannot be planted is said, and is no reason not to plant the rest.
  */
+#include <asm/io.h>
 #include <linux/fs.h>
 #include <linux/gfp.h>
 #include <linux/mm.h>
@@ -19,7 +20,6 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
-#include <asm/io.h>
 
 #define NR_PAGES 16
 /* Beyond what a CPU keeps on its own free lists: what lies there is in nobody's use, but is not marked as free. */
@@ -164,7 +164,8 @@ static void plant_user_table(unsigned long at)
 		pr_warn("witness: no user_table\n");
 		return;
 	}
-	say("user_table", (void *)pmd_page_vaddr(*pmd), pmd_val(*pmd) >> PAGE_SHIFT & (PHYSICAL_PAGE_MASK >> PAGE_SHIFT));
+	say("user_table", (void *)pmd_page_vaddr(*pmd),
+	    pmd_val(*pmd) >> PAGE_SHIFT & (PHYSICAL_PAGE_MASK >> PAGE_SHIFT));
 }
 
 /* From the first huge page boundary on where the mapping has one: then no other mapping shares that page table. */
