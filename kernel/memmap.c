@@ -33,6 +33,7 @@ struct memmap {
 	size_t section_size, off_section_mem_map;
 	struct section *sections;    /* ascending by nr */
 	size_t nr_sections;
+	size_t *last_found;	     /* index into sections, which a look-up notes: neighbours follow each other */
 	struct section *by_vaddr;    /* the same, ascending by map_vaddr */
 	uint64_t nr_wanted;
 };
@@ -164,7 +165,8 @@ static enum status find_sections(struct memmap *mm, struct err *err)
 	if (!mm->nr_sections)
 		return err_set(err, ST_NOT_FOUND, "none of %" PRIu64 " memory sections has a readable map", mm->nr_wanted);
 	mm->by_vaddr = calloc(mm->nr_sections, sizeof(*mm->by_vaddr));
-	if (!mm->by_vaddr)
+	mm->last_found = calloc(1, sizeof(*mm->last_found));
+	if (!mm->by_vaddr || !mm->last_found)
 		return err_set(err, ST_NO_MEMORY, "out of memory");
 	memcpy(mm->by_vaddr, mm->sections, mm->nr_sections * sizeof(*mm->by_vaddr));
 	qsort(mm->by_vaddr, mm->nr_sections, sizeof(*mm->by_vaddr), section_by_vaddr);
@@ -197,6 +199,7 @@ void memmap_close(struct memmap *mm)
 		return;
 	free(mm->sections);
 	free(mm->by_vaddr);
+	free(mm->last_found);
 	free(mm);
 }
 
@@ -204,6 +207,8 @@ static const struct section *find_section(const struct memmap *mm, uint64_t nr)
 {
 	size_t lo = 0, hi = mm->nr_sections;
 
+	if (mm->sections[*mm->last_found].nr == nr) /* [0] at first; a map without sections is never opened */
+		return &mm->sections[*mm->last_found];
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
@@ -212,7 +217,10 @@ static const struct section *find_section(const struct memmap *mm, uint64_t nr)
 		else
 			hi = mid;
 	}
-	return lo < mm->nr_sections && mm->sections[lo].nr == nr ? &mm->sections[lo] : NULL;
+	if (lo == mm->nr_sections || mm->sections[lo].nr != nr)
+		return NULL;
+	*mm->last_found = lo;
+	return &mm->sections[lo];
 }
 
 bool memmap_vaddr_of(const struct memmap *mm, uint64_t pfn, uint64_t *vaddr)
