@@ -15,7 +15,7 @@ GOLDEN_TESTS := $(sort $(wildcard tests/golden/test_*.py))
 TEST_LDFLAGS := $(patsubst -static-pie,-pie,$(LDFLAGS))
 TEST_LDLIBS := $(shell $(PKG_CONFIG) --libs $(LIBS_PKG)) -lcmocka -lpthread -lm
 
-.PHONY: check check-all check-layers check-unit check-san check-tsan check-golden check-qemu check-matrix demo deps
+.PHONY: check check-all check-layers check-unit check-san check-tsan check-golden check-qemu check-matrix bench demo deps
 
 check: ## every test; installs what it needs first
 	$(Q)Kbuild-helpers/install-deps
@@ -61,6 +61,9 @@ check-tsan: ## unit tests of what makes threads, under the thread sanitizer
 
 check-golden: $(BUILD)/innercore ## bytes in, bytes out: no guest needed
 	$(Q)if [ -n "$(GOLDEN_TESTS)" ]; then $(PYTEST) -q -n $$(nproc) --dist loadfile $(GOLDEN_TESTS) $(PYTEST_ARGS); fi
+
+bench: $(BUILD)/innercore ## speed and size, side by side with makedumpfile
+	$(Q)PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/bench/bench.py
 
 check-qemu: $(BUILD)/innercore ## end to end: real guests that panic
 	$(Q)$(PYTEST) -v -ra --tb=short tests/qemu $(PYTEST_ARGS)
