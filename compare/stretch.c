@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TILE_BYTES (128 * KIB)
+
 size_t stretch_pages(uint32_t page_size)
 {
 	return (size_t)max_u64(1, min_u64(STRETCH_MAX_PAGES, STRETCH_MAX_BYTES / page_size));
@@ -74,14 +76,23 @@ static bool has_data(enum page_state s)
 	return s == PAGE_WHOLE || s == PAGE_PARTIAL;
 }
 
+/* What was just read is still in the processor's cache when it is compared. */
+static void work_on_tile(struct stretch *b, size_t first, size_t nr)
+{
+	size_t size = b->page_size, off = first * size;
+
+	read_pages(b->inner, b->start_pfn + first, nr, b->inner_pages + off, b->inner_state + first);
+	read_pages(b->outer, b->start_pfn + first, nr, b->outer_pages + off, b->outer_state + first);
+	for (size_t i = first; i < first + nr; i++)
+		b->same[i] = has_data(b->inner_state[i]) && has_data(b->outer_state[i]) &&
+			     !memcmp(b->inner_pages + i * size, b->outer_pages + i * size, size);
+}
+
 void stretch_work(void *ctx, unsigned worker, void *item)
 {
 	struct stretch *b = item;
-	size_t size = b->page_size;
+	size_t tile = (size_t)max_u64(1, TILE_BYTES / b->page_size);
 
-	read_pages(b->inner, b->start_pfn, b->nr, b->inner_pages, b->inner_state);
-	read_pages(b->outer, b->start_pfn, b->nr, b->outer_pages, b->outer_state);
-	for (size_t i = 0; i < b->nr; i++)
-		b->same[i] = has_data(b->inner_state[i]) && has_data(b->outer_state[i]) &&
-			     !memcmp(b->inner_pages + i * size, b->outer_pages + i * size, size);
+	for (size_t at = 0; at < b->nr; at += tile)
+		work_on_tile(b, at, (size_t)min_u64(tile, b->nr - at));
 }
