@@ -38,7 +38,8 @@ static enum status tape_read_at(struct medium *m, uint64_t off, void *buf, size_
 	struct tape *t = (struct tape *)m;
 
 	*got = off < m->size_bytes ? (size_t)min_u64(len, m->size_bytes - off) : 0;
-	memcpy(buf, t->bytes + (*got ? off : 0), *got);
+	if (*got)
+		memcpy(buf, t->bytes + off, *got);
 	return ST_OK;
 }
 
@@ -50,7 +51,8 @@ static void tape_put(struct tape *t, uint64_t off, const void *buf, size_t len)
 		memset(t->bytes + t->base.size_bytes, 0, off + len - t->base.size_bytes);
 		t->base.size_bytes = off + len;
 	}
-	memcpy(t->bytes + off, buf, len);
+	if (len)
+		memcpy(t->bytes + off, buf, len);
 }
 
 static void tape_step(struct tape *t, struct step s)
