@@ -24,6 +24,21 @@ const char *units_bytes(uint64_t bytes, char *buf, size_t len)
 	return buf;
 }
 
+size_t ranges_find(const struct range *ranges, size_t nr, uint64_t at)
+{
+	size_t lo = 0, hi = nr;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (ranges[mid].end <= at)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
 double units_now(void)
 {
 	struct timespec ts;

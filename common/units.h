@@ -56,6 +56,9 @@ static inline bool span_within(uint64_t off, uint64_t len, uint64_t size)
 	return off <= size && len <= size - off;
 }
 
+/** Of @nr ranges, sorted and disjoint: the first that ends after @at; @nr where none does. */
+size_t ranges_find(const struct range *ranges, size_t nr, uint64_t at);
+
 /** "123 B", "4.0 KiB", "1.5 GiB" into @buf (at least 16 bytes). Returns @buf. */
 const char *units_bytes(uint64_t bytes, char *buf, size_t len);
 

@@ -231,22 +231,6 @@ void crash_path_free(struct crash_path *cp)
 	free(cp);
 }
 
-/** The first range that ends after @paddr, or nr. */
-static size_t find(const struct crash_path *cp, uint64_t paddr)
-{
-	size_t lo = 0, hi = cp->nr;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (cp->ranges[mid].end <= paddr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
 bool crash_path_explains(const struct crash_path *cp, uint64_t pfn, const uint8_t *a, const uint8_t *b,
 			 uint32_t page_size)
 {
@@ -255,7 +239,7 @@ bool crash_path_explains(const struct crash_path *cp, uint64_t pfn, const uint8_
 
 	if (!cp)
 		return false;
-	at = find(cp, base);
+	at = ranges_find(cp->ranges, cp->nr, base);
 	for (uint32_t i = 0; i < page_size; i++) {
 		while (at < cp->nr && cp->ranges[at].end <= base + i)
 			at++;

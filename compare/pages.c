@@ -42,17 +42,9 @@ static bool has_data(enum page_state s)
 /* The first byte of RAM at or after @paddr that was in the source of @pm, held or not; UINT64_MAX: none. */
 static uint64_t next_ram(const struct physmem *pm, uint64_t paddr)
 {
-	size_t lo = 0, hi = pm->nr_ranges;
+	size_t i = ranges_find(pm->ranges, pm->nr_ranges, paddr);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (pm->ranges[mid].end <= paddr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < pm->nr_ranges ? max_u64(paddr, pm->ranges[lo].start) : UINT64_MAX;
+	return i < pm->nr_ranges ? max_u64(paddr, pm->ranges[i].start) : UINT64_MAX;
 }
 
 /* Does RAM of the dump @pm touch page @pfn, whether or not the dump holds its bytes? */

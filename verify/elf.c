@@ -313,21 +313,6 @@ static void compare_load(struct reading *rd, const struct elf_load *load, uint64
 	}
 }
 
-static size_t first_overlap(const struct overlaps *o, uint64_t paddr)
-{
-	size_t lo = 0, hi = o->nr;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (o->at[mid].end <= paddr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
 static enum status check_overlaps(struct reading *rd, const struct elf_details *d, struct err *err)
 {
 	struct verify_report *r = rd->c->report;
@@ -341,7 +326,7 @@ static enum status check_overlaps(struct reading *rd, const struct elf_details *
 		const struct elf_load *l = &d->loads[i];
 		uint64_t end = l->paddr + l->file_len;
 
-		for (size_t k = first_overlap(&o, l->paddr); k < o.nr && o.at[k].start < end && !rd->exhausted; k++)
+		for (size_t k = ranges_find(o.at, o.nr, l->paddr); k < o.nr && o.at[k].start < end && !rd->exhausted; k++)
 			compare_load(rd, l, max_u64(l->paddr, o.at[k].start), min_u64(end, o.at[k].end));
 	}
 	if (o.nr && !rd->exhausted && !findings_find(r, RULE_ELF_CONFLICT))
