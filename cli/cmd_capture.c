@@ -208,7 +208,8 @@ int cmd_capture(int argc, char **argv)
 	code = st == ST_OK ? capture_report_exit_code(&report) : fail(&err);
 	if (st == ST_OK && !o.quiet && !o.json)
 		print_report(&report, o.config.dest);
-	if (o.json && cli_print_json_to(!strcmp(o.config.dest, "-") ? stderr : stdout, capture_report_json(&report)))
+	if (o.json && cli_print_json_to(!strcmp(o.config.dest, "-") ? stderr : stdout, capture_report_json(&report)) &&
+	    code == EXIT_CODE_OK)
 		code = EXIT_CODE_INTERNAL;
 	return code;
 }

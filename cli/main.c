@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -48,12 +50,38 @@ static bool is_init(const char *name)
 	return getpid() == 1 && !strncmp(slash ? slash + 1 : name, "init", 4);
 }
 
+/*
+ * Else the first files that are opened take the numbers 1 and 2, and messages go into the dump. The wrong way round, so
+ * that using one is still an error.
+ */
+static bool hold_standard_fds(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
+		    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			return false;
+	return true;
+}
+
+/* What was printed is only said when it has left: a full disk must not read as an answer. */
+static int flush_output(int code)
+{
+	if (!ferror(stdout) && fflush(stdout) == 0)
+		return code;
+	if (code != EXIT_CODE_OK && code != EXIT_CODE_NEGATIVE)
+		return code; /* says something worse, or that a dump was saved */
+	log_error("cannot write to standard output");
+	return EXIT_CODE_INTERNAL;
+}
+
 int main(int argc, char **argv)
 {
 	const struct command *command;
 
 	if (argc > 0 && is_init(argv[0]))
 		return init_main();
+	if (!hold_standard_fds())
+		return EXIT_CODE_INTERNAL;
 	/* A reader that went away and a file size limit are errors of a write, not a death. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
@@ -63,16 +91,16 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
 		print_usage(stdout);
-		return EXIT_CODE_OK;
+		return flush_output(EXIT_CODE_OK);
 	}
 	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
 		puts("innercore " INNERCORE_VERSION);
-		return EXIT_CODE_OK;
+		return flush_output(EXIT_CODE_OK);
 	}
 	command = find_command(argv[1]);
 	if (!command) {
 		log_error("there is no command \"%s\"; see innercore --help", argv[1]);
 		return EXIT_CODE_BAD_INPUT;
 	}
-	return command->run(argc - 1, argv + 1);
+	return flush_output(command->run(argc - 1, argv + 1));
 }
