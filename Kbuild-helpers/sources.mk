@@ -1,11 +1,8 @@
 # Which files make the product: every .c of the product's folders. Tests live elsewhere.
 
-PRODUCT_DIRS := common formats formats/io formats/elf formats/kdump formats/codec kernel kernel/arch emit capture \
-	compare repair verify initramfs kexec cli
-# The thread sanitizer is for what makes threads, and that is up to here.
-ifeq ($(SAN),tsan)
-PRODUCT_DIRS := common formats formats/io formats/elf formats/kdump formats/codec kernel kernel/arch emit capture
-endif
+# What makes threads; the thread sanitizer's build ends there.
+THREADED_DIRS := common formats formats/io formats/elf formats/kdump formats/codec kernel kernel/arch emit capture compare
+PRODUCT_DIRS := $(THREADED_DIRS) $(if $(filter tsan,$(SAN)),,repair verify initramfs kexec cli)
 PRODUCT_SRCS := $(foreach d,$(PRODUCT_DIRS),$(sort $(wildcard $(d)/*.c)))
 PRODUCT_OBJS := $(PRODUCT_SRCS:%.c=$(BUILD)/obj/%.o)
 

@@ -53,14 +53,11 @@ check-san: ## unit tests, and the program for the golden tests, under the addres
 	$(Q)$(MAKE) --no-print-directory SAN=asan,ubsan all check-unit
 
 # What makes threads.
-TSAN_TESTS := test_pool test_emit
+TSAN_TESTS := test_pool test_emit test_kdump_set
 
 check-tsan: ## unit tests of what makes threads, under the thread sanitizer
 	$(Q)$(MAKE) --no-print-directory SAN=tsan $(TSAN_TESTS:%=build/tsan/tests/%)
 	$(Q)for test in $(TSAN_TESTS); do build/tsan/tests/$$test || exit 1; done
-
-# The readers of compare.
-TSAN_TESTS += test_kdump_set
 
 check-golden: $(BUILD)/innercore ## bytes in, bytes out: no guest needed
 	$(Q)if [ -n "$(GOLDEN_TESTS)" ]; then $(PYTEST) -q -n $$(nproc) --dist loadfile $(GOLDEN_TESTS) $(PYTEST_ARGS); fi
