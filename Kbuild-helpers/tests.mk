@@ -25,9 +25,8 @@ check: ## every test; installs what it needs first
 check-all:
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) all $(UNIT_BINS)
 	$(Q)$(MAKE) --no-print-directory check-layers
-	$(Q)$(MAKE) --no-print-directory check-unit
-	$(Q)$(MAKE) --no-print-directory -j$$(nproc) check-san
-	$(Q)$(MAKE) --no-print-directory -j$$(nproc) check-tsan
+# Together: while the tests of one build run, one after the other, the next build is made.
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) -Otarget check-unit check-san check-tsan
 	$(Q)$(MAKE) --no-print-directory check-golden
 	$(Q)$(MAKE) --no-print-directory check-qemu
 
