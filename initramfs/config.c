@@ -133,8 +133,11 @@ static enum status set_folder(struct config *c, const char *value, struct err *e
 
 static enum status set_compression(struct config *c, const char *value, struct err *err)
 {
-	if (!codec_by_name(value))
-		return err_set(err, ST_BAD_INPUT, "\"%s\" is unknown: use zlib, lzo, snappy, zstd or none", value);
+	int level;
+
+	if (!codec_parse(value, &level))
+		return err_set(err, ST_BAD_INPUT,
+			       "\"%s\" is unknown: use zlib, lzo, snappy, zstd or none, or zstd:LEVEL (-20 to 19)", value);
 	return set_string(c->compression, sizeof(c->compression), value, err);
 }
 

@@ -31,6 +31,17 @@ static void defaults_without_a_line(void **state)
 	assert_int_equal(c.target_wait_seconds, 30);
 }
 
+static void compression_takes_a_level(void **state)
+{
+	struct config c;
+	struct err err;
+
+	assert_int_equal(parse("compression = zstd:3\n", &c, &err), ST_OK);
+	assert_string_equal(c.compression, "zstd:3");
+	assert_int_equal(parse("compression = zstd:-20\n", &c, &err), ST_OK);
+	assert_string_equal(c.compression, "zstd:-20");
+}
+
 static void every_key(void **state)
 {
 	static const char text[] = "target = UUID=0123-ABCD # the crash disk\n"
@@ -150,6 +161,9 @@ static const struct {
 	{ "target = /dev/../etc/passwd\n", "\"..\"" },
 	{ "fstype = btrfs\n", "use ext4, xfs or vfat" },
 	{ "compression = lz4\n", "use zlib, lzo, snappy, zstd or none" },
+	{ "compression = zstd:\n", "or zstd:LEVEL" },
+	{ "compression = zstd:20\n", "or zstd:LEVEL" },
+	{ "compression = zlib:3\n", "or zstd:LEVEL" },
 	{ "final_action = shell\n", "use reboot, poweroff or halt" },
 	{ "kernel = vmlinuz\n", "absolute path" },
 };
@@ -217,6 +231,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults_without_a_line),
+		cmocka_unit_test(compression_takes_a_level),
 		cmocka_unit_test(every_key),
 		cmocka_unit_test(what_is_formatted_reads_back),
 		cmocka_unit_test(largest_config_fits_the_buffer),
