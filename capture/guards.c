@@ -47,14 +47,17 @@ static bool make_room(struct guards *g)
 
 	if (g->nr < g->capacity)
 		return true;
+	/* Sorted again for each range that still comes, a scattered memory map would take hours. */
+	if (g->full)
+		return false;
 	tidy(g);
 	if (g->nr < g->capacity / 2)
 		return true;
-	if (capacity > MAX_RANGES)
+	bigger = capacity > MAX_RANGES ? NULL : realloc(g->ranges, capacity * sizeof(*bigger));
+	if (!bigger) {
+		g->full = true;
 		return g->nr < g->capacity;
-	bigger = realloc(g->ranges, capacity * sizeof(*bigger));
-	if (!bigger)
-		return g->nr < g->capacity;
+	}
 	g->ranges = bigger;
 	g->capacity = capacity;
 	return true;

@@ -18,6 +18,7 @@ struct guard_range {
 struct guards {
 	struct guard_range *ranges; /**< ascending, disjoint after guards_init() */
 	size_t nr, capacity;
+	bool full; /**< no more room is to be had */
 	uint64_t nr_untold; /**< ranges that found no room */
 	uint64_t fired[ANCHOR_COUNT]; /**< pages */
 };

@@ -171,12 +171,14 @@ static void check_zones(struct session *s)
 {
 	struct capture_report *r = s->report;
 	uint64_t seen = r->pages_by_class[PAGE_CLASS_FREE], most;
+	/* A plan that was cut short, or a map with holes, has not seen them all. */
+	bool all_seen = r->pages_by_class[PAGE_CLASS_UNKNOWN] <= r->pages_present / 16 && !s->plan.sections_missing;
 
 	if (!s->km || !r->filtered)
 		return;
 	r->has_zones_free = zones_free_pages(s->km, &r->zones_free);
 	most = max_u64(seen, r->zones_free);
-	if (r->has_zones_free && most - min_u64(seen, r->zones_free) > most / 8 + 1024)
+	if (r->has_zones_free && all_seen && most - min_u64(seen, r->zones_free) > most / 8 + 1024)
 		log_warn("%" PRIu64 " pages look free, the kernel counted %" PRIu64 ": do not trust this filter", seen,
 			 r->zones_free);
 }

@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "common/units.h"
+
 /* Codecs need little stack; the default of 8 MiB a thread is address space that a small capture kernel may not grant. */
 #define STACK_BYTES (1024u * 1024u)
 
@@ -79,12 +81,16 @@ static void *worker_main(void *arg)
 static void start_threads(struct pool *p, unsigned nr_threads)
 {
 	pthread_attr_t attr;
+	/* These belong to the thread that makes them: blocked, they would end the process without its handlers. */
+	static const int faults[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS };
 	sigset_t all, before;
 
 	if (pthread_attr_init(&attr))
 		return;
 	pthread_attr_setstacksize(&attr, STACK_BYTES);
 	sigfillset(&all);
+	for (size_t i = 0; i < ARRAY_SIZE(faults); i++)
+		sigdelset(&all, faults[i]);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	while (p->nr_threads < nr_threads) {
 		struct worker *w = &p->workers[p->nr_threads];

@@ -7,12 +7,14 @@
 #define MAX_CPUS 8192u
 #define PERCPU_AREA_MAX (16 * MIB)
 #define IMAGE_PART_MAX GIB
+#define MAX_LEAVES (16u * 1024 * 1024) /* looked at in all: seconds, whatever a broken table says */
 #define CRASH_NOTE_BYTES 512u /* a struct elf_prstatus with its header; no kernel needs more */
 
 struct walk {
 	struct kmodel *km;
 	anchor_fn fn;
 	void *ctx;
+	uint32_t leaves_left;
 };
 
 const char *anchor_name(enum anchor a)
@@ -29,10 +31,11 @@ const char *anchor_name(enum anchor a)
 /* The frames behind [@start, @end) of kernel addresses; what is not mapped is passed over. */
 static void tell_virtual(struct walk *w, enum anchor a, uint64_t start, uint64_t end)
 {
-	while (start < end) {
+	while (start < end && w->leaves_left) {
 		uint64_t paddr, len = 0;
 		enum status st = kmodel_translate(w->km, start, &paddr, &len, NULL);
 
+		w->leaves_left--;
 		len = min_u64(len, end - start);
 		if (st == ST_OK)
 			w->fn(w->ctx, a, paddr, paddr + len);
@@ -110,7 +113,7 @@ static void tell_percpu(struct walk *w, const struct kallsyms_symbol *s)
 		return;
 	if (s[SYM_CRASH_NOTES].found && kmodel_read_u64(w->km, s[SYM_CRASH_NOTES].vaddr, &notes, NULL) != ST_OK)
 		notes = 0;
-	for (uint32_t cpu = 0; cpu < nr && cpu < MAX_CPUS; cpu++) {
+	for (uint32_t cpu = 0; cpu < nr && cpu < MAX_CPUS && w->leaves_left; cpu++) {
 		uint64_t offset, start;
 
 		if (kmodel_read_u64(w->km, s[SYM_PERCPU_OFFSET].vaddr + 8 * cpu, &offset, NULL) != ST_OK)
@@ -141,7 +144,7 @@ static void tell_table(void *ctx, uint64_t paddr, uint64_t len)
 
 void anchors_walk(struct kmodel *km, const struct memmap *mm, anchor_fn fn, void *ctx)
 {
-	struct walk w = { km, fn, ctx };
+	struct walk w = { km, fn, ctx, MAX_LEAVES };
 	struct kallsyms_symbol s[] = ALL_SYMBOLS;
 	struct range map;
 
@@ -154,7 +157,7 @@ void anchors_walk(struct kmodel *km, const struct memmap *mm, anchor_fn fn, void
 	tell_image(&w, s);
 	tell_percpu(&w, s);
 	tell_vmcoreinfo(&w, s);
-	for (size_t i = 0; mm && memmap_section_range(mm, i, &map); i++)
+	for (size_t i = 0; mm && w.leaves_left && memmap_section_range(mm, i, &map); i++)
 		tell_virtual(&w, ANCHOR_MEMORY_MAP, map.start, map.end);
 	kmodel_watch_tables(km, NULL, NULL);
 }

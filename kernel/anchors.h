@@ -22,7 +22,8 @@ typedef void (*anchor_fn)(void *ctx, enum anchor a, uint64_t start, uint64_t end
 
 /**
  * Find them all by the kernel's page tables, VMCOREINFO and, where it can be read, the symbol table (5.10 has none in
- * VMCOREINFO: there only single pages of the image are known). What cannot be found is left out. @mm may be NULL.
+ * VMCOREINFO: there only single pages of the image are known). What cannot be found is left out, and what lies behind
+ * millions of page-table entries. @mm may be NULL.
  */
 void anchors_walk(struct kmodel *km, const struct memmap *mm, anchor_fn fn, void *ctx);
 

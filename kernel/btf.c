@@ -15,6 +15,8 @@
 #define MAX_DEPTH 8u	  /* of nameless structs in structs, and of typedefs */
 #define MAX_VISITS 512u	  /* nameless members looked into for one name */
 #define MAX_MEMBERS 16384u
+#define MAX_REFILLS 16384u /* of the windows, 1 GiB: a sound table takes some hundreds */
+#define MAX_UNKNOWN 4096u  /* types of a kind that nothing describes */
 #define RESYNC_TYPES 32u  /* that must make sense behind an unknown kind */
 
 enum kind {
@@ -62,7 +64,7 @@ struct btf {
 	size_t nr_named;
 	uint32_t *at_of_id;  /* where each type begins; id 0 is void */
 	uint32_t nr_ids;     /* in use, void included */
-	unsigned nr_unknown;
+	unsigned nr_unknown, nr_refills;
 };
 
 /* @len bytes at @off of a section of @section_len bytes, through its window; NULL where they are not there. */
@@ -76,6 +78,8 @@ static const uint8_t *peek(struct btf *b, struct window *w, uint64_t section_vad
 		return NULL;
 	if (vaddr >= w->vaddr && span_within(vaddr - w->vaddr, len, w->len))
 		return w->bytes + (vaddr - w->vaddr);
+	if (++b->nr_refills > MAX_REFILLS)
+		return NULL;
 	want = (size_t)min_u64(WINDOW_BYTES, section_len - off);
 	w->len = 0;
 	if (kmodel_read(b->km, vaddr, w->bytes, want, NULL) != ST_OK) {
@@ -153,7 +157,8 @@ static bool skip_unknown(struct btf *b, const struct type *t, uint64_t *next)
 						{ 0, 16 }, { 16, 0 } };
 	struct extra e;
 
-	b->nr_unknown++;
+	if (++b->nr_unknown > MAX_UNKNOWN)
+		return false;
 	if (layout_extra(b, t->kind, &e)) {
 		*next = t->at + extra_bytes(&e, t);
 		return true;

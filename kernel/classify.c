@@ -168,14 +168,17 @@ static enum page_class classify_by_rules(struct classifier *c, uint64_t pfn)
 	return PAGE_CLASS_FREE;
 }
 
-/* PG_reserved is the kernel's, whatever the rest says; only poison is worse. */
+/*
+ * PG_reserved is the kernel's, whatever the rest says; only poison is worse. Memory that is offline may not even be there,
+ * and was reserved before Linux 6.11.
+ */
 static enum page_class classify_one(struct classifier *c, uint64_t pfn)
 {
 	enum page_class class = classify_by_rules(c, pfn);
 	struct page_facts f;
 
 	if (!c->layout.mask_reserved || class == PAGE_CLASS_KERNEL || class == PAGE_CLASS_UNKNOWN ||
-	    class == PAGE_CLASS_HWPOISON || !facts_in_batch(c, pfn, &f) || !(f.flags & c->layout.mask_reserved))
+	    class == PAGE_CLASS_HWPOISON || class == PAGE_CLASS_OFFLINE || !facts_in_batch(c, pfn, &f) || !(f.flags & c->layout.mask_reserved))
 		return class;
 	c->nr_reserved_guarded++;
 	return PAGE_CLASS_KERNEL;
