@@ -14,12 +14,6 @@ static bool starts_with(const char *s, const char *prefix)
 	return !strncmp(s, prefix, strlen(prefix));
 }
 
-/* Hotplugged memory names its driver as well: "System RAM (virtio_mem)". */
-static bool is_ram(const struct iomem_region *r)
-{
-	return starts_with(r->name, "System RAM");
-}
-
 /* The names are those of arch/x86/kernel/e820.c and setup.c, drivers/acpi, and of the generic resource code. */
 static enum cause cause_of_region(const struct iomem_region *r)
 {
@@ -65,7 +59,7 @@ static struct tree_answer ask_tree(const struct iomem *io, uint64_t paddr, struc
 		if (!inside(r->start, r->end, paddr, valid))
 			continue;
 		a.crash_kernel |= !strcmp(r->name, "Crash kernel");
-		a.ram |= is_ram(r);
+		a.ram |= iomem_region_is_ram(r);
 		if (!a.deepest || r->depth >= a.deepest->depth)
 			a.deepest = r;
 	}
@@ -125,7 +119,7 @@ bool cause_ram_part(const struct place *p, uint64_t pfn, uint32_t *from, uint32_
 		const struct iomem_region *r = &p->iomem->regions[i];
 		uint64_t a = max_u64(start, r->start), b = min_u64(end, r->end);
 
-		if (a >= b || !is_ram(r))
+		if (a >= b || !iomem_region_is_ram(r))
 			continue;
 		covered += b - a;
 		ram_start = min_u64(ram_start, a);
@@ -138,14 +132,4 @@ bool cause_ram_part(const struct place *p, uint64_t pfn, uint32_t *from, uint32_
 	*from = (uint32_t)(ram_start - start);
 	*to = (uint32_t)(ram_end - start);
 	return true;
-}
-
-uint64_t cause_ram_end(const struct iomem *iomem)
-{
-	uint64_t end = 0;
-
-	for (size_t i = 0; i < iomem->nr_regions; i++)
-		if (is_ram(&iomem->regions[i]))
-			end = max_u64(end, iomem->regions[i].end);
-	return end;
 }

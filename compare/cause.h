@@ -25,7 +25,4 @@ enum cause cause_of_place(struct place *p, uint64_t pfn);
  */
 bool cause_ram_part(const struct place *p, uint64_t pfn, uint32_t *from, uint32_t *to);
 
-/** One past the last byte of System RAM; 0: not known. */
-uint64_t cause_ram_end(const struct iomem *iomem);
-
 #endif

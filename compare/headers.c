@@ -189,7 +189,7 @@ static void compare_max_mapnr(const struct side *inner, const struct side *outer
 {
 	const struct kdump_details *a = kdump_physmem_details(inner->pm), *b = kdump_physmem_details(outer->pm);
 	const struct side *mapped = outer->has_iomem ? outer : inner;
-	uint64_t ram_end = mapped->has_iomem ? cause_ram_end(&mapped->iomem) : 0;
+	uint64_t ram_end = mapped->has_iomem ? iomem_ram_end(&mapped->iomem) : 0;
 	char x[24], y[24], truth[24];
 
 	field_add(r, "max_mapnr", number(x, a, a ? a->header.max_mapnr : 0), number(y, b, b ? b->header.max_mapnr : 0),

@@ -92,6 +92,21 @@ void iomem_deinit(struct iomem *io)
 	*io = (struct iomem){ 0 };
 }
 
+bool iomem_region_is_ram(const struct iomem_region *r)
+{
+	return !strncmp(r->name, "System RAM", strlen("System RAM"));
+}
+
+uint64_t iomem_ram_end(const struct iomem *io)
+{
+	uint64_t end = 0;
+
+	for (size_t i = 0; i < io->nr_regions; i++)
+		if (iomem_region_is_ram(&io->regions[i]))
+			end = max_u64(end, io->regions[i].end);
+	return end;
+}
+
 const struct iomem_region *iomem_find(const struct iomem *io, uint64_t paddr)
 {
 	const struct iomem_region *best = NULL;

@@ -23,6 +23,10 @@ struct iomem {
 enum status iomem_init(struct iomem *io, struct kmodel *km, struct err *err) __must_check;
 void iomem_deinit(struct iomem *io);
 
+/** System RAM; hotplugged memory names its driver as well: "System RAM (virtio_mem)". */
+bool iomem_region_is_ram(const struct iomem_region *r);
+/** One past the last byte of System RAM; 0 where there is none. */
+uint64_t iomem_ram_end(const struct iomem *io);
 /** The deepest region that holds @paddr, or NULL. */
 const struct iomem_region *iomem_find(const struct iomem *io, uint64_t paddr);
 /** Is @paddr inside a region (at any depth) of this name? */

@@ -126,13 +126,11 @@ enum status repair_job_compose_notes(struct repair_job *j, struct err *err)
 uint64_t repair_job_end_of_ram(struct repair_job *j)
 {
 	struct iomem io;
-	uint64_t end = 0;
+	uint64_t end;
 
 	if (!j->km || iomem_init(&io, j->km, NULL) != ST_OK)
 		return 0;
-	for (size_t i = 0; i < io.nr_regions; i++)
-		if (!strcmp(io.regions[i].name, "System RAM"))
-			end = max_u64(end, io.regions[i].end);
+	end = iomem_ram_end(&io);
 	iomem_deinit(&io);
 	return div_round_up(end, j->pm->page_size);
 }

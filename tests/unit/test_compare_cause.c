@@ -132,7 +132,7 @@ static void part_of_a_page_that_is_ram(void **state)
 	assert_int_equal(to, 0x1000);
 	assert_false(cause_ram_part(&p, 0x1fff, &from, &to));
 	assert_false(cause_ram_part(&p, 0x2001, &from, &to));
-	assert_int_equal(cause_ram_end(&tree), 0x4800000);
+	assert_int_equal(iomem_ram_end(&tree), 0x4800000);
 }
 
 /* Two ranges that abut within a page make a whole one; with a hole between them nobody knows what to compare. */
