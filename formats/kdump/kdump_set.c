@@ -156,6 +156,9 @@ enum status kdump_physmem_join(struct physmem *const *files, size_t nr, struct p
 
 		kdump_pages_sleep(&k->parts[0].pages);
 		parts[i] = k->parts[0];
+		/* A file of no page comes last, or it would be in the way of the search among the others. */
+		if (parts[i].start_pfn == parts[i].end_pfn)
+			parts[i].start_pfn = parts[i].end_pfn = k->details.header.max_mapnr;
 	}
 	qsort(parts, nr, sizeof(*parts), by_place);
 	st = check_places(parts, nr, kdump_physmem_get(files[0]), err);
