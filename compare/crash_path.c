@@ -255,6 +255,15 @@ struct whereabouts {
 	unsigned nr_known, nr_jumped;
 };
 
+/* With crashkernel=,cma the capture kernel has the memory of that as well. */
+static bool is_capture_kernels(const struct side *s, uint64_t paddr)
+{
+	for (size_t i = 0; i < s->nr_crash_cma; i++)
+		if (s->crash_cma[i].start <= paddr && paddr < s->crash_cma[i].end)
+			return true;
+	return iomem_is_inside(&s->iomem, paddr, "Crash kernel");
+}
+
 static bool look_at_cpu(const struct note *note, void *ctx)
 {
 	struct whereabouts *w = ctx;
@@ -267,8 +276,7 @@ static bool look_at_cpu(const struct note *note, void *ctx)
 	cr3 = get_u64(desc + QEMU_NOTE_CR3, w->outer->pm->order) & CR3_ADDR_BITS;
 	w->nr_known++;
 	/* purgatory and the tables that the jump takes lie in the reservation; rip is a physical address there */
-	w->nr_jumped += iomem_is_inside(&w->outer->iomem, cr3, "Crash kernel") ||
-			iomem_is_inside(&w->outer->iomem, rip, "Crash kernel");
+	w->nr_jumped += is_capture_kernels(w->outer, cr3) || is_capture_kernels(w->outer, rip);
 	return true;
 }
 
