@@ -14,9 +14,6 @@
 #include "repair/undo.h"
 
 #define NOTES_ALIGN 16u
-/* Guest memory that looks like an undo copy can be among the last pages of a file. Enough is enough. */
-#define FALSE_COPIES_MAX 16u
-
 
 /* What changes. */
 struct plan {
@@ -45,12 +42,12 @@ static enum status refuse_containers(struct medium *m, struct err *err)
 	return ST_OK;
 }
 
-/* The file as @u has it. ST_BAD_INPUT: that is no whole dump. */
-static enum status open_old(struct medium *m, const struct undo *u, struct physmem **pm, struct err *err)
+/* ST_UNSUPPORTED: that is no whole dump. */
+static enum status open_dump(struct medium *m, struct physmem **pm, struct err *err)
 {
 	struct kdump_survey survey;
 	struct rsource *src;
-	enum status st = undo_source_open(m, u, &src, err);
+	enum status st = undo_source_open(m, &src, err);
 
 	if (st != ST_OK)
 		return st;
@@ -68,29 +65,6 @@ static enum status open_old(struct medium *m, const struct undo *u, struct physm
 	physmem_close(*pm);
 	*pm = NULL;
 	return st;
-}
-
-static enum status find_copy(struct medium *m, struct undo *u, struct err *err)
-{
-	uint64_t below = UINT64_MAX;
-
-	for (unsigned i = 0; i < FALSE_COPIES_MAX; i++) {
-		struct physmem *pm;
-		enum status st = undo_find(m, below, u, err);
-
-		if (st != ST_OK || u->state == UNDO_NONE)
-			return st;
-		st = open_old(m, u, &pm, err);
-		if (st == ST_OK) {
-			physmem_close(pm);
-			return st;
-		}
-		if (st == ST_NO_MEMORY || st == ST_IO)
-			return st;
-		below = u->record_off;
-		undo_deinit(u);
-	}
-	return ST_OK;
 }
 
 static enum status refuse_kinds(const struct repair_job *j, struct err *err)
@@ -174,24 +148,41 @@ static enum status make_plan(struct plan *p, struct repair_job *j, uint64_t old_
 	return st;
 }
 
-/* All or nothing becomes durable before the first old byte goes. */
+/* All or nothing becomes durable before the first old byte goes; the mark before anything. */
 static enum status append(struct medium *m, const struct plan *p, const struct repair_job *j, struct err *err)
 {
-	uint64_t old_size = m->size_bytes;
-	uint8_t *record;
+	const struct undo nothing = { .state = UNDO_TORN, .old_size = m->size_bytes };
+	uint8_t *record, mark[UNDO_MARK_LEN];
 	size_t len;
-	enum status st = undo_encode(old_size, p->patches, p->nr_patches, &record, &len, err);
+	enum status st = undo_encode(m->size_bytes, p->patches, p->nr_patches, &record, &len, err);
 
 	if (st != ST_OK)
 		return st;
-	st = m->ops->write_at(m, undo_record_off(old_size), record, len, err);
+	st = undo_mark_encode(m, record, (uint32_t)kdump_physmem_details(j->pm)->header.block_size, mark, err);
+	if (st == ST_OK)
+		st = m->ops->write_at(m, UNDO_MARK_OFF, mark, sizeof(mark), err);
+	if (st == ST_OK)
+		st = m->ops->sync(m, err);
+	if (st == ST_OK)
+		st = m->ops->write_at(m, undo_record_off(nothing.old_size), record, len, err);
 	free(record);
 	if (st == ST_OK)
 		st = m->ops->write_at(m, p->notes_off, j->notes, j->notes_len, err);
 	if (st == ST_OK)
 		st = m->ops->sync(m, err);
-	if (st != ST_OK && m->ops->truncate(m, old_size, NULL) != ST_OK)
+	if (st != ST_OK && undo_roll_back(m, &nothing, NULL) != ST_OK)
 		return err_wrap(err, st, "the dump itself is as it was");
+	return st;
+}
+
+static enum status take_back(struct medium *m)
+{
+	struct undo u;
+	enum status st = undo_find(m, &u, NULL);
+
+	if (st == ST_OK)
+		st = undo_roll_back(m, &u, NULL);
+	undo_deinit(&u);
 	return st;
 }
 
@@ -203,6 +194,8 @@ static enum status switch_over(struct medium *m, const struct plan *p, struct er
 		st = m->ops->write_at(m, p->patches[i].off, p->patches[i].new_bytes, p->patches[i].len, err);
 	if (st == ST_OK)
 		st = m->ops->sync(m, err);
+	if (st != ST_OK && take_back(m) == ST_OK)
+		return err_wrap(err, st, "the dump is as it was");
 	return st == ST_OK ? st : err_wrap(err, st, "cut off half way: run it again, or take it back with --undo");
 }
 
@@ -225,14 +218,12 @@ static enum status change(struct medium *m, struct repair_job *j, struct err *er
 /* Settle what an earlier run left. */
 static enum status settle(struct medium *m, struct repair_report *report, bool undo, struct err *err)
 {
-	struct undo u;
+	struct undo u = { 0 };
 	enum status st = refuse_containers(m, err);
 
 	if (st == ST_OK)
-		st = find_copy(m, &u, err);
-	if (st != ST_OK)
-		return st;
-	if (undo || u.state != UNDO_DONE)
+		st = undo_find(m, &u, err);
+	if (st == ST_OK && (undo || u.state != UNDO_DONE))
 		st = undo_roll_back(m, &u, err);
 	report->nothing_to_do = undo ? u.state == UNDO_NONE : u.state == UNDO_DONE;
 	report->resumed = !undo && u.state != UNDO_NONE && u.state != UNDO_DONE;
@@ -244,7 +235,6 @@ enum status repair_in_place(struct medium *m, const struct repair_config *config
 			    struct err *err)
 {
 	struct repair_job j = { .config = config, .report = report };
-	const struct undo none = { .state = UNDO_NONE };
 	enum status st;
 
 	memset(report, 0, sizeof(*report));
@@ -252,7 +242,7 @@ enum status repair_in_place(struct medium *m, const struct repair_config *config
 	st = settle(m, report, false, err);
 	if (st != ST_OK || report->nothing_to_do)
 		return st == ST_OK ? st : err_wrap(err, st, "%s", config->source);
-	st = open_old(m, &none, &j.pm, err);
+	st = open_dump(m, &j.pm, err);
 	if (st == ST_OK)
 		st = refuse_kinds(&j, err);
 	if (st == ST_OK)

@@ -8,6 +8,7 @@
 
 #include "common/endian.h"
 #include "common/units.h"
+#include "formats/kdump/kdump_layout.h"
 
 #define UNDO_VERSION 1u
 #define PATCH_HEAD_LEN 16u
@@ -56,38 +57,70 @@ static bool parse_patches(struct undo *u, uint64_t len)
 	return at == len;
 }
 
+/* CRC-32 of the main header and the sub header. */
+static enum status heads_crc(struct medium *m, uint32_t block_size, uint32_t *value, struct err *err)
+{
+	uint8_t heads[KDUMP_MAIN_HEADER_SIZE_64 + KDUMP_SUB_HEADER_SIZE_64];
+	enum status st = medium_read(m, 0, heads, KDUMP_MAIN_HEADER_SIZE_64, err);
+
+	if (st == ST_OK)
+		st = medium_read(m, block_size, heads + KDUMP_MAIN_HEADER_SIZE_64, KDUMP_SUB_HEADER_SIZE_64, err);
+	if (st == ST_OK)
+		*value = crc(heads, sizeof(heads));
+	return st;
+}
+
+static enum status damaged(struct err *err)
+{
+	return err_set(err, ST_BAD_INPUT,
+		       "it was changed in place, and its undo copy is damaged: nothing is touched; write another file with -o");
+}
+
+struct seen {
+	bool all_old, all_new;
+};
+
+/* Each byte is the old or the new one, or this is not the file that was changed. */
+static enum status look_at_patch(struct medium *m, const struct patch *p, struct seen *seen, struct err *err)
+{
+	uint8_t *now = malloc(p->len + 1);
+	enum status st;
+
+	if (!now)
+		return err_set(err, ST_NO_MEMORY, "out of memory");
+	st = medium_read(m, p->off, now, p->len, err);
+	for (size_t i = 0; st == ST_OK && i < p->len; i++) {
+		seen->all_old = seen->all_old && now[i] == p->old_bytes[i];
+		seen->all_new = seen->all_new && now[i] == p->new_bytes[i];
+		if (now[i] != p->old_bytes[i] && now[i] != p->new_bytes[i])
+			st = damaged(err);
+	}
+	free(now);
+	return st;
+}
+
 static enum status find_state(struct medium *m, struct undo *u, struct err *err)
 {
-	bool all_old = true, all_new = true;
+	struct seen seen = { true, true };
 
 	for (size_t i = 0; i < u->nr_patches; i++) {
-		const struct patch *p = &u->patches[i];
-		uint8_t *now = malloc(p->len + 1);
-		enum status st;
+		enum status st = look_at_patch(m, &u->patches[i], &seen, err);
 
-		if (!now)
-			return err_set(err, ST_NO_MEMORY, "out of memory");
-		st = medium_read(m, p->off, now, p->len, err);
-		if (st == ST_OK) {
-			all_old = all_old && !memcmp(now, p->old_bytes, p->len);
-			all_new = all_new && !memcmp(now, p->new_bytes, p->len);
-		}
-		free(now);
 		if (st != ST_OK)
 			return st;
 	}
-	u->state = all_new ? UNDO_DONE : all_old ? UNDO_BEFORE : UNDO_BETWEEN;
+	u->state = seen.all_new ? UNDO_DONE : seen.all_old ? UNDO_BEFORE : UNDO_BETWEEN;
 	return ST_OK;
 }
 
-/* A sane head was found at @u->record_off. */
-static enum status load(struct medium *m, struct undo *u, const uint8_t *head, uint64_t len, struct err *err)
+/* Is the record that @mark tells of there, to the byte? Then @u has it. */
+static enum status load(struct medium *m, struct undo *u, const uint8_t *mark, bool *whole, struct err *err)
 {
+	uint64_t len = get_u64(mark + 24, ORDER_LITTLE), said;
 	enum status st;
 
-	u->old_size = get_u64(head + 24, ORDER_LITTLE);
-	u->state = UNDO_TORN;
-	if (!span_within(u->record_off, len, m->size_bytes))
+	*whole = false;
+	if (len <= UNDO_HEAD_LEN || len > UNDO_TAIL_MAX || !span_within(u->record_off, len, m->size_bytes))
 		return ST_OK;
 	u->record = malloc((size_t)len);
 	if (!u->record)
@@ -95,38 +128,84 @@ static enum status load(struct medium *m, struct undo *u, const uint8_t *head, u
 	st = medium_read(m, u->record_off, u->record, (size_t)len, err);
 	if (st != ST_OK)
 		return st;
-	if (crc(u->record + UNDO_HEAD_LEN, (size_t)len - UNDO_HEAD_LEN) == get_u32(u->record + 40, ORDER_LITTLE) &&
-	    parse_patches(u, len))
-		return find_state(m, u, err);
+	*whole = head_is_sane(u->record, u->record_off, &said) && said == len &&
+		 crc(u->record + UNDO_HEAD_LEN, (size_t)len - UNDO_HEAD_LEN) == get_u32(u->record + 40, ORDER_LITTLE) &&
+		 get_u32(u->record + 40, ORDER_LITTLE) == get_u32(mark + 32, ORDER_LITTLE) && parse_patches(u, len);
+	if (*whole)
+		return ST_OK;
 	free(u->record);
 	u->record = NULL;
 	u->nr_patches = 0;
 	return ST_OK;
 }
 
-enum status undo_find(struct medium *m, uint64_t below, struct undo *u, struct err *err)
+static enum status find_marked(struct medium *m, struct undo *u, const uint8_t *mark, struct err *err)
 {
-	uint64_t last = align_down(m->size_bytes, UNDO_ALIGN);
-	/* The record, its notes, and the end of the file rounded down. */
-	uint64_t first = last > UNDO_TAIL_MAX + UNDO_ALIGN ? last - UNDO_TAIL_MAX - UNDO_ALIGN : UNDO_ALIGN;
+	uint32_t now;
+	bool whole;
+	enum status st;
+
+	u->old_size = get_u64(mark + 16, ORDER_LITTLE);
+	if (u->old_size > m->size_bytes)
+		return damaged(err);
+	u->record_off = undo_record_off(u->old_size);
+	st = load(m, u, mark, &whole, err);
+	if (st != ST_OK)
+		return st;
+	if (whole)
+		return find_state(m, u, err);
+	/* No patch begins before the copy is whole: with the old headers in place, the dump is what it was. */
+	st = heads_crc(m, get_u32(mark + 40, ORDER_LITTLE), &now, err);
+	if (st == ST_OK && now != get_u32(mark + 36, ORDER_LITTLE))
+		st = damaged(err);
+	u->state = UNDO_TORN;
+	return st;
+}
+
+/* Cut off while the mark was written or wiped: each byte of its magic is there, or still or again zero. */
+static bool may_be_torn_mark(const uint8_t *mark)
+{
+	for (size_t i = 0; i < UNDO_MAGIC_LEN; i++)
+		if (mark[i] && mark[i] != (uint8_t)UNDO_MARK_MAGIC[i])
+			return false;
+	return true;
+}
+
+enum status undo_find(struct medium *m, struct undo *u, struct err *err)
+{
+	static const uint8_t zeros[UNDO_MARK_LEN];
+	uint8_t mark[UNDO_MARK_LEN];
+	enum status st;
 
 	*u = (struct undo){ .state = UNDO_NONE };
-	for (uint64_t at = last; at >= first; at -= UNDO_ALIGN) {
-		uint8_t head[UNDO_HEAD_LEN];
-		uint64_t len;
-		size_t got;
-		enum status st;
+	st = medium_read(m, UNDO_MARK_OFF, mark, sizeof(mark), err);
+	if (st != ST_OK || !memcmp(mark, zeros, sizeof(mark)))
+		return st;
+	if (!memcmp(mark, UNDO_MARK_MAGIC, UNDO_MAGIC_LEN) && get_u32(mark + 44, ORDER_LITTLE) == crc(mark, 44))
+		return find_marked(m, u, mark, err);
+	if (!may_be_torn_mark(mark))
+		return err_set(err, ST_UNSUPPORTED,
+			       "the bytes behind its main header are in use: write another file with -o");
+	u->state = UNDO_TORN;
+	u->old_size = m->size_bytes;
+	return ST_OK;
+}
 
-		if (at >= below)
-			continue;
-		st = m->ops->read_at(m, at, head, sizeof(head), &got, err);
-		if (st != ST_OK)
-			return st;
-		if (got < sizeof(head) || !head_is_sane(head, at, &len))
-			continue;
-		u->record_off = at;
-		return load(m, u, head, len, err);
-	}
+enum status undo_mark_encode(struct medium *m, const uint8_t *record, uint32_t block_size, uint8_t mark[UNDO_MARK_LEN],
+			     struct err *err)
+{
+	uint32_t heads;
+	enum status st = heads_crc(m, block_size, &heads, err);
+
+	if (st != ST_OK)
+		return st;
+	memset(mark, 0, UNDO_MARK_LEN);
+	memcpy(mark, UNDO_MARK_MAGIC, UNDO_MAGIC_LEN);
+	memcpy(mark + 16, record + 24, 16); /* old_size, record_len */
+	memcpy(mark + 32, record + 40, 4);  /* body_crc */
+	put_u32(mark + 36, ORDER_LITTLE, heads);
+	put_u32(mark + 40, ORDER_LITTLE, block_size);
+	put_u32(mark + 44, ORDER_LITTLE, crc(mark, 44));
 	return ST_OK;
 }
 
@@ -136,69 +215,63 @@ void undo_deinit(struct undo *u)
 	*u = (struct undo){ 0 };
 }
 
-struct old_source {
+struct medium_source {
 	struct rsource base;
 	struct medium *m;
-	const struct undo *u;
 };
 
-static enum status old_read_at(struct rsource *src, uint64_t off, void *buf, size_t len, size_t *got, struct err *err)
+static enum status source_read_at(struct rsource *src, uint64_t off, void *buf, size_t len, size_t *got, struct err *err)
 {
-	struct old_source *s = (struct old_source *)src;
-	size_t want = (size_t)min_u64(len, src->size_bytes - off);
-	enum status st = s->m->ops->read_at(s->m, off, buf, want, got, err);
+	struct medium *m = ((struct medium_source *)src)->m;
 
-	for (size_t i = 0; st == ST_OK && i < s->u->nr_patches; i++) {
-		const struct patch *p = &s->u->patches[i];
-		uint64_t from = max_u64(off, p->off), to = min_u64(off + *got, p->off + p->len);
-
-		if (from < to)
-			memcpy((uint8_t *)buf + (from - off), p->old_bytes + (from - p->off), (size_t)(to - from));
-	}
-	return st;
+	return m->ops->read_at(m, off, buf, (size_t)min_u64(len, src->size_bytes - off), got, err);
 }
 
-static void old_close(struct rsource *src)
+static void source_close(struct rsource *src)
 {
 	free(src);
 }
 
-static const struct rsource_ops old_ops = {
-	.read_at = old_read_at,
-	.close = old_close,
+static const struct rsource_ops source_ops = {
+	.read_at = source_read_at,
+	.close = source_close,
 };
 
-enum status undo_source_open(struct medium *m, const struct undo *u, struct rsource **src, struct err *err)
+enum status undo_source_open(struct medium *m, struct rsource **src, struct err *err)
 {
-	struct old_source *s = calloc(1, sizeof(*s));
+	struct medium_source *s = calloc(1, sizeof(*s));
 
 	if (s)
-		s->base.name = strdup("the dump as it was");
+		s->base.name = strdup("the dump as it is");
 	if (!s || !s->base.name) {
 		free(s);
 		return err_set(err, ST_NO_MEMORY, "out of memory");
 	}
-	s->base.ops = &old_ops;
-	s->base.size_bytes = u->state == UNDO_NONE ? m->size_bytes : u->old_size;
+	s->base.ops = &source_ops;
+	s->base.size_bytes = m->size_bytes;
 	s->m = m;
-	s->u = u;
 	*src = &s->base;
 	return ST_OK;
 }
 
 enum status undo_roll_back(struct medium *m, const struct undo *u, struct err *err)
 {
+	static const uint8_t zeros[UNDO_MARK_LEN];
 	enum status st = ST_OK;
 
 	if (u->state == UNDO_NONE)
 		return ST_OK;
 	for (size_t i = u->nr_patches; st == ST_OK && i; i--)
 		st = m->ops->write_at(m, u->patches[i - 1].off, u->patches[i - 1].old_bytes, u->patches[i - 1].len, err);
-	/* The copy goes only when what it is for is safe. */
+	/* The copy goes only when what it is for is safe, and the mark when the copy is gone. */
+	if (st == ST_OK)
+		st = m->ops->sync(m, err);
+	if (st == ST_OK && m->size_bytes > u->old_size)
+		st = m->ops->truncate(m, u->old_size, err);
 	if (st == ST_OK)
 		st = m->ops->sync(m, err);
 	if (st == ST_OK)
-		st = m->ops->truncate(m, u->old_size, err);
+		st = m->ops->write_at(m, UNDO_MARK_OFF, zeros, sizeof(zeros), err);
 	return st == ST_OK ? m->ops->sync(m, err) : st;
 }
 

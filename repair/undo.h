@@ -22,10 +22,24 @@
  *	44 head_crc (u32)        CRC-32 of the 44 bytes before
  *	48 patches: off (u64), len (u64), old bytes, new bytes
  *
- * The new notes follow; nothing before old_size changes but what the patches name.
+ * The new notes follow; nothing before old_size changes but what the patches name, and the mark, which is written before
+ * all else and goes last. Guest memory can look like a record; only the mark says that there is one, for it stands where
+ * no guest's byte ever does: behind the main header, where every writer of KDUMP leaves zeros and no reader looks. It lies
+ * in one sector with the header:
+ *
+ *	0  magic (16)            UNDO_MARK_MAGIC
+ *	16 old_size (u64)
+ *	24 record_len (u64)
+ *	32 body_crc (u32)        of the record
+ *	36 heads_crc (u32)       CRC-32 of the main header and the sub header as they were
+ *	40 block_size (u32)      where the sub header is
+ *	44 crc (u32)             of the 44 bytes before
  */
 #define UNDO_MAGIC "innercore undo\n"
 #define UNDO_MAGIC_LEN 16u
+#define UNDO_MARK_OFF 464u
+#define UNDO_MARK_MAGIC "innercore mark\n"
+#define UNDO_MARK_LEN 48u
 #define UNDO_ALIGN 4096u
 #define UNDO_HEAD_LEN 48u
 #define UNDO_PATCHES_MAX 4u
@@ -40,8 +54,8 @@ struct patch {
 };
 
 enum undo_state {
-	UNDO_NONE,    /**< no undo copy: never changed in place, or cut off before the copy began */
-	UNDO_TORN,    /**< cut off within the copy: nothing else has changed */
+	UNDO_NONE,    /**< no mark: never changed in place, or taken back */
+	UNDO_TORN,    /**< cut off within the mark or the copy, or within the end of an undo: nothing else differs */
 	UNDO_BEFORE,  /**< the copy is whole, no patch has begun */
 	UNDO_BETWEEN, /**< some of the patches are in, or parts of them */
 	UNDO_DONE,    /**< all of them */
@@ -55,15 +69,16 @@ struct undo {
 	uint8_t *record; /**< owned; the patches point into it. NULL in UNDO_NONE and UNDO_TORN */
 };
 
-/** Look for the last undo copy that begins before @below. ST_OK with UNDO_NONE where there is none. */
-enum status undo_find(struct medium *m, uint64_t below, struct undo *u, struct err *err) __must_check;
+/**
+ * Find out what an earlier run left. ST_OK with UNDO_NONE: nothing. ST_BAD_INPUT: a mark whose copy is gone, or that does
+ * not fit the file: then nothing may be touched. ST_UNSUPPORTED: somebody else's bytes stand where the mark would. @u is to
+ * be released in any case.
+ */
+enum status undo_find(struct medium *m, struct undo *u, struct err *err) __must_check;
 void undo_deinit(struct undo *u);
 
-/**
- * The file as it was, read through the patches; @m and @u outlive it. Guest memory can look like an undo copy: only if
- * this source is a whole dump, @u is one.
- */
-enum status undo_source_open(struct medium *m, const struct undo *u, struct rsource **src, struct err *err) __must_check;
+/** The bytes of @m as a source, which @m outlives. */
+enum status undo_source_open(struct medium *m, struct rsource **src, struct err *err) __must_check;
 
 /** Make the file what it was, to the byte. Can itself be cut off anywhere and done again. */
 enum status undo_roll_back(struct medium *m, const struct undo *u, struct err *err) __must_check;
@@ -71,6 +86,10 @@ enum status undo_roll_back(struct medium *m, const struct undo *u, struct err *e
 /** The record for @patches of a file of @old_size bytes; *@record is freed by the caller. */
 enum status undo_encode(uint64_t old_size, const struct patch *patches, size_t nr, uint8_t **record, size_t *len,
 			struct err *err) __must_check;
+
+/** The mark for that record; reads the headers of @m, which are still the old ones. */
+enum status undo_mark_encode(struct medium *m, const uint8_t *record, uint32_t block_size, uint8_t mark[UNDO_MARK_LEN],
+			     struct err *err) __must_check;
 
 /** How long that will be; only the lengths of @patches count. */
 uint64_t undo_record_len(const struct patch *patches, size_t nr);

@@ -167,13 +167,17 @@ def parse_undo(raw, old_size):
 
 def cuts(before, after, rng):
     """(name, file): states between the two that a power cut leaves."""
-    yield from ((f'append {at}', before + after[len(before):at])
-                for at in sorted(rng.sample(range(len(before) + PAGE + 64, len(after)), 4)))
+    assert before[464:512] == bytes(48) != after[464:512]
+    for part in (1, 15, 16, 47):
+        yield f'mark {part}', before[:464] + after[464:464 + part] + before[464 + part:]
+    marked = before[:464] + after[464:512] + before[512:]
+    yield from ((f'append {at}', marked + after[len(before):at])
+                for at in sorted(rng.sample(range(len(before), len(after)), 4)))
     patches = parse_undo(after, len(before))
     for i, (off, old, new) in enumerate(patches):
         assert before[off:off + len(old)] == old and after[off:off + len(new)] == new
         for part in sorted(rng.sample(range(len(new) + 1), 3)):
-            raw = bytearray(before + after[len(before):])
+            raw = bytearray(marked + after[len(before):])
             for done, _, full in patches[:i]:
                 raw[done:done + len(full)] = full
             raw[off:off + part] = new[:part]

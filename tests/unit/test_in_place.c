@@ -210,11 +210,13 @@ static void says_what_the_kernel_says(void **state)
 	assert_true(r.complete && !r.nothing_to_do && !r.resumed && r.proved);
 	assert_string_equal(r.vmcoreinfo_from, "guest memory");
 	assert_good(&t);
-	/* The undo copy, the notes, a sync; the two headers, a sync. */
-	assert_int_equal(t.nr_steps, 6);
-	assert_int_equal(t.steps[2].kind, STEP_SYNC);
-	assert_int_equal(t.steps[5].kind, STEP_SYNC);
-	for (size_t i = 0; i < 2; i++)
+	/* The mark, a sync; the undo copy, the notes, a sync; the two headers, a sync. */
+	assert_int_equal(t.nr_steps, 8);
+	assert_int_equal(t.steps[0].off, UNDO_MARK_OFF);
+	assert_int_equal(t.steps[1].kind, STEP_SYNC);
+	assert_int_equal(t.steps[4].kind, STEP_SYNC);
+	assert_int_equal(t.steps[7].kind, STEP_SYNC);
+	for (size_t i = 2; i < 4; i++)
 		assert_true(t.steps[i].off >= before.base.size_bytes);
 	tape_free(&t);
 	tape_free(&before);
@@ -252,19 +254,11 @@ static void undo_restores_every_byte(void **state)
 static void check_cut(const struct tape *cut, const struct tape *before, const struct tape *good)
 {
 	struct tape again = tape_new(cut->bytes, cut->base.size_bytes), back = tape_new(cut->bytes, cut->base.size_bytes);
-	bool has_head = cut->base.size_bytes >= undo_record_off(before->base.size_bytes) + UNDO_HEAD_LEN ||
-			cut->base.size_bytes == before->base.size_bytes;
 
 	repaired(&again);
 	undone(&back);
-	if (has_head) {
-		assert_same(&again, good);
-		assert_same(&back, before);
-	} else {
-		/* Before the copy's own head is there, the dump is what it was, with a few bytes behind it. */
-		assert_good(&again);
-		assert_memory_equal(back.bytes, before->bytes, before->base.size_bytes);
-	}
+	assert_same(&again, good);
+	assert_same(&back, before);
 	tape_free(&again);
 	tape_free(&back);
 }
@@ -295,11 +289,11 @@ static void headers_may_reach_the_disk_in_any_order(void **state)
 
 	repaired(&good);
 	for (unsigned set = 0; set < 4; set++) {
-		struct tape cut = cut_off(&before, good.steps, 3, 0);
+		struct tape cut = cut_off(&before, good.steps, 5, 0);
 
 		for (unsigned i = 0; i < 2; i++)
 			if (set & 1u << i)
-				tape_put(&cut, good.steps[3 + i].off, good.steps[3 + i].data, good.steps[3 + i].len);
+				tape_put(&cut, good.steps[5 + i].off, good.steps[5 + i].data, good.steps[5 + i].len);
 		check_cut(&cut, &before, &good);
 		tape_free(&cut);
 	}
@@ -360,6 +354,71 @@ static void page_that_looks_like_an_undo_copy_is_a_page(void **state)
 	free(record);
 	tape_free(&t);
 	tape_free(&before);
+}
+
+static struct tape kept_as_it_is(struct tape t, const char *why)
+{
+	const struct repair_config config = { .source = "tape", .codec = "zlib" };
+	struct tape copy = tape_new(t.bytes, t.base.size_bytes);
+	struct repair_report r;
+	struct err err = { 0 };
+
+	assert_int_not_equal(repair_in_place(&t.base, &config, &r, &err), ST_OK);
+	if (!strstr(err.text, why))
+		fail_msg("%s", err.text);
+	assert_int_not_equal(repair_undo(&t.base, &r, &err), ST_OK);
+	assert_same(&t, &copy);
+	tape_free(&copy);
+	return t;
+}
+
+/* Patches that make of any file a whole dump of a few pages prove nothing: without the mark there is no undo copy. */
+static void forged_copy_that_reads_as_a_small_dump_is_a_page(void **state)
+{
+	struct tape before = hypervisors_dump(), t;
+	uint8_t *record, small[8] = { 8 }, any[8] = { 1 };
+	const struct patch patch = { 4096 + 96, sizeof(small), small, any };
+	uint64_t at = undo_record_off(before.base.size_bytes);
+	size_t len;
+
+	assert_int_equal(undo_encode(at, &patch, 1, &record, &len, NULL), ST_OK);
+	tape_put(&before, at, record, len);
+	t = tape_new(before.bytes, before.base.size_bytes);
+	assert_true(undone(&t).nothing_to_do);
+	assert_same(&t, &before);
+	assert_false(repaired(&t).resumed);
+	assert_good(&t);
+	free(record);
+	tape_free(&t);
+	tape_free(&before);
+}
+
+static void mark_without_its_copy_stops_everything(void **state)
+{
+	struct tape before = hypervisors_dump(), t = tape_new(before.bytes, before.base.size_bytes);
+	uint64_t record_off = undo_record_off(before.base.size_bytes);
+
+	repaired(&t);
+	t.bytes[record_off + UNDO_HEAD_LEN + 20] ^= 1;
+	t = kept_as_it_is(t, "undo copy is damaged");
+	t.bytes[record_off + UNDO_HEAD_LEN + 20] ^= 1;
+	/* Neither the old byte nor the new one: not the file that was changed. */
+	t.bytes[4096 + 32] ^= 0x5a;
+	t = kept_as_it_is(t, "undo copy is damaged");
+	t.bytes[4096 + 32] ^= 0x5a;
+	t.base.size_bytes = record_off;
+	t = kept_as_it_is(t, "undo copy is damaged");
+	tape_free(&t);
+	tape_free(&before);
+}
+
+static void bytes_of_somebody_else_behind_the_header_are_left_alone(void **state)
+{
+	struct tape t = hypervisors_dump();
+
+	t.bytes[UNDO_MARK_OFF + 3] = 0xff;
+	t = kept_as_it_is(t, "write another file with -o");
+	tape_free(&t);
 }
 
 static void refused(const void *bytes, size_t len, const char *why)
@@ -474,6 +533,9 @@ int main(void)
 		cmocka_unit_test(headers_may_reach_the_disk_in_any_order),
 		cmocka_unit_test(undo_itself_may_be_cut_off),
 		cmocka_unit_test(page_that_looks_like_an_undo_copy_is_a_page),
+		cmocka_unit_test(forged_copy_that_reads_as_a_small_dump_is_a_page),
+		cmocka_unit_test(mark_without_its_copy_stops_everything),
+		cmocka_unit_test(bytes_of_somebody_else_behind_the_header_are_left_alone),
 		cmocka_unit_test(other_containers_are_refused),
 		cmocka_unit_test(smaller_bitmaps_move_up_to_the_descriptors),
 	};
