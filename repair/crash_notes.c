@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "formats/elf/notes.h"
 #include "kernel/arch/arch.h"
 #include "kernel/kallsyms.h"
 
@@ -34,23 +35,73 @@ static bool is_sane(const uint8_t note[NOTE_BYTES], enum byte_order order)
 struct blob {
 	uint8_t **bytes;
 	size_t *len;
-	unsigned nr;
+	size_t old_len; /* before any */
+	unsigned nr;	/* of the guest's */
 };
 
-static enum status take_if_sane(struct blob *b, const uint8_t note[NOTE_BYTES], enum byte_order order, struct err *err)
+/* The notes of a source that led to none of the guest's are of no use. */
+static void forget_unless_any(struct blob *b)
 {
-	uint8_t *grown;
+	if (!b->nr)
+		*b->len = b->old_len;
+}
 
-	if (!is_sane(note, order))
-		return ST_OK;
-	grown = realloc(*b->bytes, *b->len + NOTE_BYTES);
+static enum status take(struct blob *b, const uint8_t note[NOTE_BYTES], struct err *err)
+{
+	uint8_t *grown = realloc(*b->bytes, *b->len + NOTE_BYTES);
+
 	if (!grown)
 		return err_set(err, ST_NO_MEMORY, "out of memory");
 	memcpy(grown + *b->len, note, NOTE_BYTES);
 	*b->bytes = grown;
 	*b->len += NOTE_BYTES;
-	b->nr++;
 	return ST_OK;
+}
+
+struct nth_prstatus {
+	unsigned left;
+	const void *desc;
+};
+
+static bool count_prstatus(const struct note *n, void *ctx)
+{
+	struct nth_prstatus *w = ctx;
+
+	if (n->type != NT_PRSTATUS || n->name_len != 4 || memcmp(n->name, "CORE", 4) != 0)
+		return true;
+	if (w->left--)
+		return true;
+	w->desc = n->desc_len_bytes == PRSTATUS_BYTES ? n->desc : NULL;
+	return false;
+}
+
+/*
+ * Readers count notes: the n-th is CPU n's. A CPU that was stopped in user mode has no registers of the kernel's in its
+ * crash note; without a note of its own, each CPU behind it would get its neighbour's.
+ */
+static enum status take_hypervisors(struct blob *b, const struct physmem *pm, unsigned cpu, struct err *err)
+{
+	struct nth_prstatus w = { cpu, NULL };
+	uint8_t note[NOTE_BYTES] = { 0 };
+
+	notes_for_each(pm->notes, pm->notes_len_bytes, pm->order, count_prstatus, &w);
+	if (!w.desc)
+		return ST_OK;
+	put_u32(note, pm->order, sizeof("CORE"));
+	put_u32(note + 4, pm->order, PRSTATUS_BYTES);
+	put_u32(note + 8, pm->order, NT_PRSTATUS);
+	memcpy(note + 12, "CORE", sizeof("CORE"));
+	memcpy(note + 20, w.desc, PRSTATUS_BYTES);
+	return take(b, note, err);
+}
+
+/* @note: of CPU @cpu; NULL: it cannot be read. */
+static enum status take_cpu(struct blob *b, const struct physmem *pm, unsigned cpu, const uint8_t *note, struct err *err)
+{
+	if (!note || !is_sane(note, pm->order))
+		return take_hypervisors(b, pm, cpu, err);
+	b->nr++;
+	return take(b, note, err);
 }
 
 /*
@@ -67,13 +118,18 @@ static bool is_elfcorehdr(const uint8_t *page, enum byte_order order)
 	       get_u16(page + offsetof(Elf64_Ehdr, e_phentsize), order) == sizeof(Elf64_Phdr);
 }
 
+static bool is_vmcoreinfo(const uint8_t note[NOTE_BYTES], enum byte_order order)
+{
+	return get_u32(note, order) == sizeof("VMCOREINFO") && !memcmp(note + 12, "VMCOREINFO", sizeof("VMCOREINFO"));
+}
+
 static enum status from_elfcorehdr(struct kmodel *km, struct blob *b, uint64_t paddr, struct err *err)
 {
 	uint8_t raw[sizeof(Elf64_Phdr)], note[NOTE_BYTES];
 	enum byte_order order = km->pm->order;
 	enum status st = ST_OK;
 
-	for (uint32_t i = 0; st == ST_OK && i < MAX_CPUS; i++) {
+	for (uint32_t i = 0, cpu = 0; st == ST_OK && i < MAX_CPUS; i++) {
 		uint64_t at = paddr + sizeof(Elf64_Ehdr) + (uint64_t)i * sizeof(raw), where;
 
 		/* CPUs come first, then VMCOREINFO, then memory. A file's header has offsets that are no addresses. */
@@ -82,9 +138,10 @@ static enum status from_elfcorehdr(struct kmodel *km, struct blob *b, uint64_t p
 			break;
 		where = get_u64(raw + offsetof(Elf64_Phdr, p_offset), order);
 		if (where && where == get_u64(raw + offsetof(Elf64_Phdr, p_paddr), order) &&
-		    physmem_read(km->pm, where, note, sizeof(note), NULL) == ST_OK)
-			st = take_if_sane(b, note, order, err);
+		    physmem_read(km->pm, where, note, sizeof(note), NULL) == ST_OK && !is_vmcoreinfo(note, order))
+			st = take_cpu(b, km->pm, cpu++, note, err);
 	}
+	forget_unless_any(b);
 	return st;
 }
 
@@ -133,17 +190,18 @@ static enum status from_kallsyms(struct kmodel *km, struct blob *b, struct err *
 		uint8_t note[NOTE_BYTES];
 		uint64_t offset;
 
-		if (kmodel_read_u64(km, syms[PER_CPU_OFFSET].vaddr + (uint64_t)cpu * 8, &offset, NULL) != ST_OK ||
-		    kmodel_read(km, base + offset, note, sizeof(note), NULL) != ST_OK)
-			continue;
-		st = take_if_sane(b, note, km->pm->order, err);
+		bool is_there = kmodel_read_u64(km, syms[PER_CPU_OFFSET].vaddr + (uint64_t)cpu * 8, &offset, NULL) == ST_OK &&
+				kmodel_read(km, base + offset, note, sizeof(note), NULL) == ST_OK;
+
+		st = take_cpu(b, km->pm, cpu, is_there ? note : NULL, err);
 	}
+	forget_unless_any(b);
 	return st;
 }
 
 enum status crash_notes_append(struct kmodel *km, uint8_t **blob, size_t *len, unsigned *nr_cpus, struct err *err)
 {
-	struct blob b = { .bytes = blob, .len = len };
+	struct blob b = { .bytes = blob, .len = len, .old_len = *len };
 	struct err why;
 	enum status st;
 

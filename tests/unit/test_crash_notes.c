@@ -123,12 +123,43 @@ static void files_in_page_cache_do_not_hide_it(void **state)
 	fake_kernel_free(fk);
 }
 
+/* CPU 1 ran a user's code: the hypervisor's registers of that CPU take its place, or CPU 2 would be taken for it. */
+static void no_cpu_takes_the_place_of_another(void **state)
+{
+	static const uint64_t notes[] = { 0x3000, 0x5000, 0x7000 };
+	struct fake_kernel *fk = new_kernel();
+	struct kmodel *km;
+	uint8_t hypervisors[3 * NOTE_BYTES] = { 0 }, *blob = NULL;
+	size_t len = 0;
+	unsigned nr;
+
+	for (size_t i = 0; i < 3; i++) {
+		put_note(fk, notes[i], i == 1 ? 0x400000 : KERNEL_ADDR + i, KERNEL_ADDR);
+		memcpy(hypervisors + i * NOTE_BYTES, fk->ram + notes[i], NOTE_BYTES);
+		memset(hypervisors + i * NOTE_BYTES + 20, 0x10 + (int)i, 336);
+	}
+	put_header(fk, 0x10000, notes, ARRAY_SIZE(notes));
+	fk->pm.notes = hypervisors;
+	fk->pm.notes_len_bytes = sizeof(hypervisors);
+	km = fake_kernel_open(fk);
+	assert_int_equal(crash_notes_append(km, &blob, &len, &nr, NULL), ST_OK);
+	assert_int_equal(nr, 2);
+	assert_int_equal(len, sizeof(hypervisors));
+	assert_memory_equal(blob, fk->ram + notes[0], NOTE_BYTES);
+	assert_memory_equal(blob + NOTE_BYTES, hypervisors + NOTE_BYTES, NOTE_BYTES);
+	assert_memory_equal(blob + 2 * NOTE_BYTES, fk->ram + notes[2], NOTE_BYTES);
+	free(blob);
+	kmodel_close(km);
+	fake_kernel_free(fk);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(header_in_the_reservation_leads_to_them),
 		cmocka_unit_test(nonsense_is_not_taken),
 		cmocka_unit_test(files_in_page_cache_do_not_hide_it),
+		cmocka_unit_test(no_cpu_takes_the_place_of_another),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
