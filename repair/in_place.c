@@ -240,9 +240,13 @@ enum status repair_in_place(struct medium *m, const struct repair_config *config
 	memset(report, 0, sizeof(*report));
 	report->vmcoreinfo_from = "";
 	st = settle(m, report, false, err);
-	if (st != ST_OK || report->nothing_to_do)
-		return st == ST_OK ? st : err_wrap(err, st, "%s", config->source);
-	st = open_dump(m, &j.pm, err);
+	if (st == ST_OK)
+		st = open_dump(m, &j.pm, err);
+	if (st == ST_OK && report->nothing_to_do) {
+		report->complete = !(kdump_physmem_details(j.pm)->header.status & KDUMP_STATUS_INCOMPLETE);
+		repair_job_deinit(&j);
+		return ST_OK;
+	}
 	if (st == ST_OK)
 		st = refuse_kinds(&j, err);
 	if (st == ST_OK)

@@ -246,7 +246,7 @@ enum status repair_run(const struct repair_config *config, struct repair_report 
 
 int repair_exit_code(const struct repair_report *report)
 {
-	return report->complete || report->nothing_to_do ? EXIT_CODE_OK : EXIT_CODE_HOLES;
+	return report->complete ? EXIT_CODE_OK : EXIT_CODE_HOLES;
 }
 
 json_t *repair_report_json(const struct repair_report *r)

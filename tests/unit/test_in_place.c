@@ -237,6 +237,22 @@ static void second_run_has_nothing_to_do(void **state)
 	tape_free(&t);
 }
 
+static void second_run_still_says_that_pages_are_missing(void **state)
+{
+	struct tape t = hypervisors_dump();
+	struct repair_report r;
+
+	t.bytes[424] |= 8; /* status: incomplete */
+	r = repaired(&t);
+	assert_int_equal(repair_exit_code(&r), 3);
+	r = repaired(&t);
+	assert_true(r.nothing_to_do);
+	assert_int_equal(repair_exit_code(&r), 3);
+	r = undone(&t);
+	assert_int_equal(repair_exit_code(&r), 0);
+	tape_free(&t);
+}
+
 static void undo_restores_every_byte(void **state)
 {
 	struct tape before = hypervisors_dump(), t = tape_new(before.bytes, before.base.size_bytes);
@@ -528,6 +544,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(says_what_the_kernel_says),
 		cmocka_unit_test(second_run_has_nothing_to_do),
+		cmocka_unit_test(second_run_still_says_that_pages_are_missing),
 		cmocka_unit_test(undo_restores_every_byte),
 		cmocka_unit_test(cut_anywhere_is_resumed_or_undone),
 		cmocka_unit_test(headers_may_reach_the_disk_in_any_order),
