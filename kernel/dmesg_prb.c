@@ -385,6 +385,9 @@ enum status prb_walk(struct log_walk *walk, struct err *err)
 	return st;
 }
 
+/* log_buf_len= of 64 MiB is far beyond what anyone sets; a broken header must not claim all of memory for the log. */
+#define AREA_MAX_BYTES (128 * MIB)
+
 static void list_areas(const struct prb *prb, struct kmodel *km, struct range areas[DMESG_MAX_AREAS], size_t *nr)
 {
 	uint64_t count = UINT64_C(1) << prb->count_bits, size, symbol, header;
@@ -396,7 +399,7 @@ static void list_areas(const struct prb *prb, struct kmodel *km, struct range ar
 
 	*nr = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
-		if (all[i].end > all[i].start)
+		if (all[i].end > all[i].start && all[i].end - all[i].start <= AREA_MAX_BYTES)
 			areas[(*nr)++] = all[i];
 	if (vmcoreinfo_size(km->vi, "printk_ringbuffer", &size) && size <= STRUCT_MAX_BYTES &&
 	    vmcoreinfo_symbol(km->vi, "prb", &symbol) && kmodel_read_u64(km, symbol, &header, NULL) == ST_OK &&
