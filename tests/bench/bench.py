@@ -21,17 +21,17 @@ import json
 import os
 import pathlib
 import shlex
-import signal
-import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(TREE / "tests/qemu"), str(TREE / "tests/golden")]
+
+import paired  # noqa: E402
+from paired import timed  # noqa: E402
 
 OUT = TREE / "build/bench"
 INNERCORE = os.environ.get("INNERCORE_BIN", str(TREE / "build/innercore"))
@@ -40,64 +40,6 @@ PAIRS = int(os.environ.get("BENCH_PAIRS", "5"))
 CODECS = {"zlib": "-c", "lzo": "-l", "snappy": "-p", "zstd": "-z", "none": None}
 LEVELS = (0, 1, 31)
 MODES = {"1 thread": (1, None), "2 threads": (2, None), "2 threads on 1 CPU": (2, "0")}
-
-
-@dataclasses.dataclass
-class Run:
-    """One run of one program."""
-
-    wall: float
-    cpu: float
-    rss_kib: int
-    written: int
-
-
-class Peak(threading.Thread):
-    """The kernel's own high-water mark, read now and then; ru_maxrss would count this interpreter before the exec too."""
-
-    def __init__(self, pid: int):
-        super().__init__(daemon=True)
-        self.path = pathlib.Path(f"/proc/{pid}/status")
-        self.kib = 0
-        self.ended = threading.Event()
-
-    def run(self) -> None:
-        while not self.ended.wait(0.01):
-            with contextlib.suppress(OSError):
-                for line in self.path.read_text(encoding="ascii", errors="replace").splitlines():
-                    if line.startswith("VmHWM:"):
-                        self.kib = int(line.split()[1])
-
-
-def timed(argv: list[str], dump: pathlib.Path, cpus: str | None, most_seconds: float | None = None) -> Run:
-    """Run to success; the dump is removed. TimeoutExpired: it took longer."""
-    dump.unlink(missing_ok=True)
-    if cpus is not None:
-        argv = ["taskset", "-c", cpus, *argv]
-    began = time.monotonic()
-    with tempfile.TemporaryFile() as said, subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=said) as process:
-        killer = threading.Timer(most_seconds, process.kill) if most_seconds else None
-        if killer:
-            killer.start()
-        peak = Peak(process.pid)
-        peak.start()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if killer:
-            killer.cancel()
-        peak.ended.set()
-        peak.join()
-        said.seek(0)
-        text = said.read()
-    if most_seconds and process.returncode == -signal.SIGKILL:
-        dump.unlink(missing_ok=True)
-        raise subprocess.TimeoutExpired(argv, most_seconds)
-    wall = time.monotonic() - began
-    if process.returncode:
-        raise SystemExit(f"bench: {shlex.join(argv)}: exit code {process.returncode}\n{text.decode(errors='replace')}")
-    written = dump.stat().st_size
-    dump.unlink()
-    return Run(wall, usage.ru_utime + usage.ru_stime, peak.kib, written)
 
 
 def ours(codec: str, level: int, threads: int, core: pathlib.Path, dump: pathlib.Path) -> list[str]:
@@ -145,20 +87,6 @@ def the_core() -> Iterator[pathlib.Path]:
         yield core
 
 
-def spread(values: list[float]) -> str:
-    """median (least .. most)"""
-    return f"{statistics.median(values):5.2f} ({min(values):.2f} .. {max(values):.2f})"
-
-
-def pairs(a: list[str], b: list[str], dump: pathlib.Path, cpus: str | None) -> tuple[list[Run], list[Run]]:
-    """A B A B ..."""
-    runs: tuple[list[Run], list[Run]] = ([], [])
-    for _ in range(PAIRS):
-        for side, argv in enumerate((a, b)):
-            runs[side].append(timed(argv, dump, cpus))
-    return runs
-
-
 def cell(codec: str, level: int, mode: str, core: pathlib.Path, can: set[str]) -> dict[str, object]:
     """One line of the table."""
     threads, cpus = MODES[mode]
@@ -166,23 +94,22 @@ def cell(codec: str, level: int, mode: str, core: pathlib.Path, can: set[str]) -
     name = f"{codec} -d {level}, {mode}"
     mine = ours(codec, level, threads, core, dump)
     if codec in can and cpus is None:
-        trial = {0: timed(theirs(codec, level, 0, core, dump), dump, cpus)}
+        trial = {0: timed(theirs(codec, level, 0, core, dump), dump)}
         for n in () if threads == 1 else (1, 2):
             # Its threads poll: where they get no CPU of their own, a run may take minutes. Slower than none is lost anyway.
             with contextlib.suppress(subprocess.TimeoutExpired):
-                trial[n] = timed(theirs(codec, level, n, core, dump), dump, cpus, trial[0].wall + 1)
+                trial[n] = timed(theirs(codec, level, n, core, dump), dump, None, trial[0].wall + 1)
         best = min(trial, key=lambda n: trial[n].wall)
         other, against = theirs(codec, level, best, core, dump), f"makedumpfile, {best} threads"
     else:
         # Nothing to hold it against, or the question is what threads cost where there is one CPU.
         other, against = ours(codec, level, 1, core, dump), "own 1 thread"
-    left, right = pairs(mine, other, dump, cpus)
-    wall = [b.wall / a.wall for a, b in zip(left, right, strict=True)]
-    cpu = [b.cpu / a.cpu for a, b in zip(left, right, strict=True)]
-    print(f"{name:34} {spread(wall)} cpu {spread(cpu)} size {left[0].written / right[0].written:.3f}  "
-          f"{statistics.median(r.wall for r in left):6.2f} s  {left[0].rss_kib:6} KiB  against {against}", flush=True)
-    return {"cell": name, "against": against, "ratio_wall": wall, "ratio_cpu": cpu,
-            "ours": [dataclasses.asdict(r) for r in left], "other": [dataclasses.asdict(r) for r in right]}
+    left, right = paired.rounds([lambda: timed(mine, dump, cpus), lambda: timed(other, dump, cpus)], PAIRS)
+    wall, cpu = paired.ratio(left, right, "wall"), paired.ratio(left, right, "cpu")
+    print(f"{name:34} {wall!s:22} cpu {cpu!s:22} size {left[0].written / right[0].written:.3f}  "
+          f"{paired.median(left, 'wall'):6.2f} s  {left[0].rss_kib:6} KiB  against {against}", flush=True)
+    return {"cell": name, "against": against, "ratio_wall": dataclasses.asdict(wall), "ratio_cpu": dataclasses.asdict(cpu),
+            "ours": paired.plain(left), "other": paired.plain(right)}
 
 
 def scale() -> list[dict[str, object]]:
@@ -197,7 +124,7 @@ def scale() -> list[dict[str, object]]:
             machine = vmcore.Machine(style="6.1", free_gib=gib)
             load = elfcore.Load(vmcore.FREE_START, b"", machine.direct_map + vmcore.FREE_START, hole_len=gib << 30)
             elfcore.write(core, [*elfcore.standard(machine), load], machine.notes())
-            left = timed(ours("lzo", 31, 1, core, dump), dump, None)
+            left = timed(ours("lzo", 31, 1, core, dump), dump)
             struct_bytes = (gib << 30) // 4096 * 64
             print(f"plan of {gib:5} GiB: {left.wall:6.2f} s, cpu {left.cpu:6.2f} s, "
                   f"{struct_bytes / left.cpu / (1 << 30):5.2f} GiB of struct pages a second, {left.rss_kib} KiB", flush=True)
