@@ -22,7 +22,8 @@ struct elf_physmem {
 	struct elf_headers headers;
 	struct segment_map map;
 	struct elf_details details;
-	bool is_clone; /**< borrows all of the above */
+	bool is_clone; /**< borrows all of the above, but: */
+	bool owns_src; /**< a source that threads cannot share */
 };
 
 static enum status elf_read(struct physmem *pm, uint64_t paddr, void *buf, size_t len, size_t *got, struct err *err)
@@ -73,22 +74,29 @@ static void elf_close(struct physmem *pm)
 	if (!e->is_clone) {
 		elf_headers_deinit(&e->headers);
 		segment_map_deinit(&e->map);
-		rsource_close(e->src);
 	}
+	if (e->owns_src)
+		rsource_close(e->src);
 	free(e);
 }
 
 static enum status elf_clone(struct physmem *pm, struct physmem **clone, struct err *err)
 {
-	struct elf_physmem *from = (struct elf_physmem *)pm, *e;
+	struct elf_physmem *from = (struct elf_physmem *)pm, *e = malloc(sizeof(*e));
 
-	if (!from->src->can_share)
-		return err_set(err, ST_UNSUPPORTED, "%s has one reader only", from->src->name);
-	e = malloc(sizeof(*e));
 	if (!e)
 		return err_set(err, ST_NO_MEMORY, "out of memory");
 	*e = *from;
 	e->is_clone = true;
+	e->owns_src = !from->src->can_share;
+	if (e->owns_src) {
+		enum status st = rsource_clone(from->src, &e->src, err);
+
+		if (st != ST_OK) {
+			free(e);
+			return st;
+		}
+	}
 	*clone = &e->base;
 	return ST_OK;
 }
@@ -178,6 +186,7 @@ enum status elf_physmem_open(struct rsource *src, struct physmem **pm, struct er
 		return st;
 	}
 	e->src = src;
+	e->owns_src = true;
 	fill_base(e);
 	*pm = &e->base;
 	return ST_OK;

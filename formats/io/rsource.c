@@ -6,6 +6,13 @@
 
 #include "common/units.h"
 
+enum status rsource_clone(struct rsource *src, struct rsource **clone, struct err *err)
+{
+	if (!src->ops->clone)
+		return err_set(err, ST_UNSUPPORTED, "%s has one reader only", src->name);
+	return src->ops->clone(src, clone, err);
+}
+
 void rsource_close(struct rsource *src)
 {
 	if (!src)

@@ -26,6 +26,8 @@ struct rsource_ops {
 	 * zeros; may end early. Empty, at size_bytes, where only a gap follows.
 	 */
 	struct range (*next_data)(struct rsource *src, uint64_t off);
+	/** Optional, for a source that threads cannot share. As rsource_clone(). */
+	enum status (*clone)(struct rsource *src, struct rsource **clone, struct err *err);
 	void (*close)(struct rsource *src);
 };
 
@@ -46,6 +48,12 @@ enum status rsource_file_open(const char *path, struct rsource **src, struct err
 /** A source over @data, which the caller keeps alive. */
 enum status rsource_mem_open(const void *data, size_t len, const char *name, struct rsource **src, struct err *err)
 	__must_check;
+
+/**
+ * Another reader of the same bytes, for another thread, with a position and caches of its own; may outlive @src. ST_UNSUPPORTED:
+ * this source has one reader only (or is one that threads may share).
+ */
+enum status rsource_clone(struct rsource *src, struct rsource **clone, struct err *err) __must_check;
 
 /** NULL is fine. */
 void rsource_close(struct rsource *src);

@@ -25,6 +25,8 @@
 #include "formats/io/rsource.h"
 
 #define WINDOW_BYTES (4 * MIB)
+/* One of several readers jumps over what the others read, and would map all of that with larger ones. */
+#define WINDOW_BYTES_CLONE (256 * KIB)
 #define NR_WINDOWS 2 /* one stays with the metadata while the other runs through the data; 8 MiB mapped at most */
 #define COPY_BYTES 4096u /* the smallest unit that can fail on its own */
 #define PROC_SUPER_MAGIC_NR 0x9fa0
@@ -40,6 +42,7 @@ struct file_source {
 	struct rsource base;
 	int fd;
 	bool use_windows;
+	size_t window_bytes;
 	struct window windows[NR_WINDOWS];
 	uint64_t clock;
 };
@@ -69,7 +72,7 @@ static size_t guarded_copy(uint8_t *to, const uint8_t *from, size_t len)
 	volatile size_t done = 0; /* survives the jump */
 
 	bus_landing = &landing;
-	if (!sigsetjmp(landing, 1)) {
+	if (!sigsetjmp(landing, 0)) { /* the mask is as it was: SA_NODEFER */
 		while (done < len) {
 			size_t n = (size_t)min_u64(len - done, COPY_BYTES - (uintptr_t)(from + done) % COPY_BYTES);
 
@@ -106,7 +109,7 @@ static struct window *window_map(struct file_source *f, uint64_t off)
 {
 	struct window *w = &f->windows[0];
 	uint64_t start = align_down(off, (uint64_t)sysconf(_SC_PAGESIZE));
-	size_t len = (size_t)min_u64(WINDOW_BYTES, f->base.size_bytes - start);
+	size_t len = (size_t)min_u64(f->window_bytes, f->base.size_bytes - start);
 	void *addr;
 
 	for (size_t i = 1; i < NR_WINDOWS; i++)
@@ -186,11 +189,51 @@ static void file_close(struct rsource *src)
 	free(f);
 }
 
+static enum status file_clone(struct rsource *src, struct rsource **clone, struct err *err);
+
 static const struct rsource_ops file_ops = {
 	.read_at = file_read_at,
 	.next_data = file_next_data,
+	.clone = file_clone,
 	.close = file_close,
 };
+
+/* Takes @fd over, also where it fails. */
+static enum status new_source(int fd, const char *name, uint64_t size, bool use_windows, struct rsource **src,
+			      struct err *err)
+{
+	struct file_source *f = calloc(1, sizeof(*f));
+
+	if (f)
+		f->base.name = strdup(name);
+	if (!f || !f->base.name) {
+		free(f);
+		close(fd);
+		return err_set(err, ST_NO_MEMORY, "out of memory");
+	}
+	f->base.ops = &file_ops;
+	f->base.size_bytes = size;
+	f->base.can_share = !use_windows;
+	f->use_windows = use_windows;
+	f->window_bytes = WINDOW_BYTES;
+	f->fd = fd;
+	*src = &f->base;
+	return ST_OK;
+}
+
+static enum status file_clone(struct rsource *src, struct rsource **clone, struct err *err)
+{
+	struct file_source *f = (struct file_source *)src;
+	int fd = fcntl(f->fd, F_DUPFD_CLOEXEC, 0);
+	enum status st;
+
+	if (fd < 0) /* too many are open: a lack of room like any other */
+		return err_set_errno(err, ST_NO_MEMORY, errno, "cannot open %s once more", src->name);
+	st = new_source(fd, src->name, src->size_bytes, f->use_windows, clone, err);
+	if (st == ST_OK)
+		((struct file_source *)*clone)->window_bytes = WINDOW_BYTES_CLONE;
+	return st;
+}
 
 static enum status file_size(int fd, const char *path, uint64_t *size, struct err *err)
 {
@@ -222,7 +265,7 @@ static bool is_on_proc(int fd)
 
 static void catch_sigbus(void)
 {
-	struct sigaction sa = { .sa_handler = on_sigbus };
+	struct sigaction sa = { .sa_handler = on_sigbus, .sa_flags = (int)SA_NODEFER };
 	struct sigaction now;
 
 	if (sigaction(SIGBUS, NULL, &now) < 0 || now.sa_handler == on_sigbus)
@@ -235,8 +278,8 @@ enum status rsource_file_open(const char *path, struct rsource **src, struct err
 {
 	/* O_NONBLOCK: opening a FIFO must end in a message, not in a wait for its writer. */
 	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct file_source *f;
 	uint64_t size = 0;
+	bool use_windows;
 	enum status st;
 
 	if (fd < 0)
@@ -244,22 +287,10 @@ enum status rsource_file_open(const char *path, struct rsource **src, struct err
 	st = file_size(fd, path, &size, err);
 	if (st != ST_OK)
 		return st;
-	f = calloc(1, sizeof(*f));
-	if (!f)
-		return err_set(err, ST_NO_MEMORY, "out of memory");
-	f->base.name = strdup(path);
-	if (!f->base.name) {
-		free(f);
-		return err_set(err, ST_NO_MEMORY, "out of memory");
-	}
-	f->base.ops = &file_ops;
-	f->base.size_bytes = size;
-	f->use_windows = is_on_proc(fd);
-	f->base.can_share = !f->use_windows;
-	f->fd = fd;
+	use_windows = is_on_proc(fd);
+	st = new_source(fd, path, size, use_windows, src, err);
 	fd = -1;
-	if (f->use_windows)
+	if (st == ST_OK && use_windows)
 		catch_sigbus();
-	*src = &f->base;
-	return ST_OK;
+	return st;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -206,6 +207,54 @@ static void fault_in_a_window_delivers_what_lies_before_it(void **state)
 	rsource_close(src);
 }
 
+struct reading {
+	struct rsource *src;
+	uint64_t start, end;
+	bool good;
+};
+
+static void *read_a_part(void *arg)
+{
+	struct reading *r = arg;
+	uint8_t buf[3 * PAGE];
+
+	r->good = true;
+	for (uint64_t at = r->start; at < r->end && r->good; at += sizeof(buf)) {
+		size_t n = (size_t)min_u64(sizeof(buf), r->end - at);
+
+		r->good = rsource_read(r->src, at, buf, n, NULL) == ST_OK;
+		for (size_t i = 0; i < n && r->good; i++)
+			r->good = buf[i] == byte_at(at + i);
+	}
+	return NULL;
+}
+
+static void clones_of_a_windowed_source_serve_a_thread_each(void **state)
+{
+	struct reading parts[3];
+	pthread_t threads[3];
+	struct rsource *src;
+	struct err err = { 0 };
+
+	make_file(9 * MIB);
+	src = open_windowed();
+	src->can_share = false;
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		parts[i] = (struct reading){ .start = i * 2 * MIB, .end = i * 2 * MIB + 5 * MIB };
+		if (rsource_clone(src, &parts[i].src, &err) != ST_OK)
+			fail_msg("%s", err.text);
+		assert_false(parts[i].src->can_share);
+	}
+	rsource_close(src); /* they live on */
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, read_a_part, &parts[i]), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+		assert_true(parts[i].good);
+		rsource_close(parts[i].src);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -216,6 +265,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(windows_show_what_the_file_holds, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(fault_in_a_window_delivers_what_lies_before_it, make_folder,
 						remove_folder),
+		cmocka_unit_test_setup_teardown(clones_of_a_windowed_source_serve_a_thread_each, make_folder, remove_folder),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
