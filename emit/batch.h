@@ -20,20 +20,19 @@ enum packed_kind {
 
 struct packed_page {
 	enum packed_kind kind;
-	uint32_t size; /**< of PACKED_COMPRESSED: bytes in batch.out, one page behind the other */
+	bool is_partial; /**< RAM covers a part of it */
+	uint32_t size;	 /**< bytes in batch.out, one page behind the other; 0 of a hole and of zeros */
 };
 
 /**
- * Kept pages that are worked on together, not always neighbours. The owner of the pool fills it, one worker packs it, the
- * owner writes it out; nobody else touches it in between.
+ * Kept pages that are worked on together, not always neighbours. The owner of the pool chooses them, one worker reads and packs
+ * them, the owner writes them out; nobody else touches it in between.
  */
 struct batch {
 	uint32_t page_size;
 	size_t cap;		    /**< pages */
 	size_t nr;		    /**< pages in it */
-	uint64_t *pfns;		    /**< the owner's */
-	enum page_state *states;    /**< the owner's, read by the worker */
-	uint8_t *pages;		    /**< the owner's, read by the worker */
+	uint64_t *pfns;		    /**< ascending; the owner's, read by the worker */
 	struct packed_page *packed; /**< the worker's, read by the owner afterwards */
 	uint8_t *out;		    /**< the same */
 };
@@ -44,13 +43,29 @@ void batch_deinit(struct batch *b);
 /** Bytes that batch_init() allocates. */
 uint64_t batch_bytes(uint32_t page_size, size_t cap);
 
-/**
- * Read the next pages of @keep from @*pfn on, and move that behind them. nr is 0 at the end. Pages that are not kept are not
- * read.
- */
-void batch_fill(struct batch *b, struct physmem *pm, const struct pageset *keep, uint64_t *pfn);
+/** The next pages of @keep from @*pfn on, and move that behind them. nr is 0 at the end. Reads no page. */
+void batch_fill(struct batch *b, const struct pageset *keep, uint64_t *pfn);
 
-/** Decide and compress: pure, no I/O. @codec_ctx: the worker's own. */
-void batch_pack(struct batch *b, const struct codec *codec, void *codec_ctx);
+/** What a thread packs with: all its own. */
+struct packer {
+	struct physmem *pm;	      /**< owned, where owns_pm */
+	const struct codec *codec;
+	void *codec_ctx;	      /**< owned */
+	uint8_t *pages;		      /**< owned: what was just read, few enough to stay in the nearest caches */
+	enum page_state *states;      /**< owned, of these */
+	size_t cap;		      /**< pages in it */
+	bool owns_pm;
+};
+
+/**
+ * @pm: the reader. @alone: borrow it, else clone it. @level: of the codec, 0 is its own choice. ST_UNSUPPORTED: the source
+ * has one reader only. After a failure @p is as after packer_deinit().
+ */
+enum status packer_init(struct packer *p, struct physmem *pm, bool alone, const struct codec *codec, int level,
+			struct err *err) __must_check;
+void packer_deinit(struct packer *p);
+
+/** Read, decide and compress. Each page is read once; what is stored of it is in @b->out alone. */
+void batch_pack(struct batch *b, const struct packer *p);
 
 #endif

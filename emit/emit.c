@@ -24,11 +24,11 @@ struct emitter {
 	struct kdump_writer *writer;
 	struct pool *pool;
 	unsigned nr_threads;
-	void **codec_ctxs;	 /* one a thread, which alone uses it */
+	struct packer *packers;	 /* one a thread, which alone uses it */
 	size_t batch_pages;
 	struct batch *batches;	 /* used in turn; see batch.h for who may touch one */
 	size_t nr_batches;
-	uint64_t next_pfn;	 /* to be read */
+	uint64_t next_pfn;	 /* to be packed */
 	uint64_t next_index;	 /* of the next descriptor */
 	struct range hole;	 /* PFNs of the run of unreadable pages that is growing */
 };
@@ -38,14 +38,13 @@ static void workers_deinit(struct emitter *e)
 	pool_close(e->pool); /* first: its threads use the rest */
 	for (size_t i = 0; e->batches && i < e->nr_batches; i++)
 		batch_deinit(&e->batches[i]);
-	for (unsigned i = 0; e->codec_ctxs && i < e->nr_threads; i++)
-		if (e->codec_ctxs[i])
-			e->config->codec->close(e->codec_ctxs[i]);
+	for (unsigned i = 0; e->packers && i < e->nr_threads; i++)
+		packer_deinit(&e->packers[i]);
 	free(e->batches);
-	free(e->codec_ctxs);
+	free(e->packers);
 	e->pool = NULL;
 	e->batches = NULL;
-	e->codec_ctxs = NULL;
+	e->packers = NULL;
 }
 
 static enum status open_writer(struct emitter *e, struct wsink *sink, struct err *err)
@@ -64,7 +63,7 @@ static void pack(void *ctx, unsigned worker, void *item)
 {
 	struct emitter *e = ctx;
 
-	batch_pack(item, e->config->codec, e->codec_ctxs[worker]);
+	batch_pack(item, &e->packers[worker]);
 }
 
 /* Alone, one is read, packed and written after the other. Else each thread has one in work and one waiting. */
@@ -73,28 +72,19 @@ static size_t batches_for(unsigned nr_threads)
 	return nr_threads == 1 ? 1 : 2 * (size_t)nr_threads + 2;
 }
 
-static enum status open_codec(struct emitter *e, void **ctx, struct err *err)
-{
-	const struct codec *c = e->config->codec;
-
-	if (e->config->codec_level && c->open_level)
-		return c->open_level(e->pm->page_size, e->config->codec_level, ctx, err);
-	return c->open(e->pm->page_size, ctx, err);
-}
-
 static enum status workers_init(struct emitter *e, struct err *err)
 {
 	enum status st = ST_OK;
 
 	e->nr_batches = batches_for(e->nr_threads);
 	e->batches = calloc(e->nr_batches, sizeof(*e->batches));
-	e->codec_ctxs = calloc(e->nr_threads, sizeof(*e->codec_ctxs));
-	if (!e->batches || !e->codec_ctxs)
+	e->packers = calloc(e->nr_threads, sizeof(*e->packers));
+	if (!e->batches || !e->packers)
 		return err_set(err, ST_NO_MEMORY, "out of memory");
 	for (size_t i = 0; st == ST_OK && i < e->nr_batches; i++)
 		st = batch_init(&e->batches[i], e->pm->page_size, e->batch_pages, err);
 	for (unsigned i = 0; st == ST_OK && i < e->nr_threads; i++)
-		st = open_codec(e, &e->codec_ctxs[i], err);
+		st = packer_init(&e->packers[i], e->pm, e->nr_threads == 1, e->config->codec, e->config->codec_level, err);
 	if (st == ST_OK)
 		st = pool_open(e->nr_threads, pack, e, &e->pool, err);
 	return st;
@@ -128,12 +118,11 @@ static enum status emitter_init(struct emitter *e, struct wsink *sink, struct er
 		return st;
 	e->batch_pages = (size_t)max_u64(BATCH_BYTES / e->pm->page_size, 1);
 	e->nr_threads = (unsigned)min_u64(max_u64(e->config->nr_threads, 1), POOL_MAX_ITEMS / 2 - 1);
-	if (!e->config->codec->flag) /* to find zero pages is less than to hand them over */
-		e->nr_threads = 1;
 	while (!fits(e) && step_down(e))
 		;
 	st = workers_init(e, err);
-	while (st == ST_NO_MEMORY) {
+	/* Unsupported: a source that has one reader only. */
+	while (st == ST_NO_MEMORY || st == ST_UNSUPPORTED) {
 		workers_deinit(e);
 		if (!step_down(e))
 			return st;
@@ -167,10 +156,11 @@ static void note_unreadable(struct emitter *e, uint64_t pfn)
 	e->hole = (struct range){ pfn, pfn + 1 };
 }
 
-/* *@out: the compressed pages that were not put yet. */
-static enum status put_page(struct emitter *e, const struct batch *b, size_t i, const uint8_t **out, struct err *err)
+/* *@data: what is stored of this page and of those behind it. */
+static enum status put_page(struct emitter *e, const struct batch *b, size_t i, const uint8_t **data, struct err *err)
 {
 	const struct packed_page *p = &b->packed[i];
+	uint32_t flags = p->kind == PACKED_COMPRESSED ? e->config->codec->flag : 0;
 	enum status st;
 
 	switch (p->kind) {
@@ -183,28 +173,25 @@ static enum status put_page(struct emitter *e, const struct batch *b, size_t i, 
 		st = kdump_writer_put_zero(e->writer, e->next_index, err);
 		e->result->pages_zero += st == ST_OK;
 		break;
-	case PACKED_COMPRESSED:
-		e->result->pages_compressed++;
-		st = kdump_writer_put(e->writer, e->next_index, *out, p->size, e->config->codec->flag, err);
-		*out += p->size;
-		break;
 	default:
-		e->result->pages_raw++;
-		st = kdump_writer_put(e->writer, e->next_index, b->pages + i * b->page_size, b->page_size, 0, err);
+		st = kdump_writer_put(e->writer, e->next_index, *data, p->size, flags, err);
+		e->result->pages_compressed += flags != 0;
+		e->result->pages_raw += !flags;
 	}
 	if (st != ST_OK)
 		return st;
-	e->result->pages_partial += b->states[i] == PAGE_PARTIAL;
+	*data += p->size;
+	e->result->pages_partial += p->is_partial;
 	e->next_index++;
 	return ST_OK;
 }
 
 static enum status put_batch(struct emitter *e, const struct batch *b, struct err *err)
 {
-	const uint8_t *out = b->out;
+	const uint8_t *data = b->out;
 
 	for (size_t i = 0; i < b->nr; i++) {
-		enum status st = put_page(e, b, i, &out, err);
+		enum status st = put_page(e, b, i, &data, err);
 
 		if (st != ST_OK)
 			return st;
@@ -212,10 +199,10 @@ static enum status put_batch(struct emitter *e, const struct batch *b, struct er
 	return ST_OK;
 }
 
-/* Read the next batch and hand it over; nothing at the end. */
+/* Choose the next batch and hand it over; nothing at the end. */
 static enum status submit_batch(struct emitter *e, struct batch *b, struct err *err)
 {
-	batch_fill(b, e->pm, e->keep, &e->next_pfn);
+	batch_fill(b, e->keep, &e->next_pfn);
 	e->result->bytes_read += (uint64_t)b->nr * e->pm->page_size;
 	if (b->nr && !pool_submit(e->pool, b))
 		return err_set(err, ST_INTERNAL, "more batches than the pool takes");
@@ -223,8 +210,8 @@ static enum status submit_batch(struct emitter *e, struct batch *b, struct err *
 }
 
 /*
- * All batches are out but the one that is being written or read. What is still out when this ends early is dropped with the
- * pool.
+ * All batches are out, to be read and packed, but the one that is being written. What is still out when this ends early is
+ * dropped with the pool.
  */
 static enum status put_all(struct emitter *e, struct wsink *sink, struct err *err)
 {

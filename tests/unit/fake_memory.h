@@ -12,6 +12,7 @@
  *	struct physmem *pm = fake_memory_pm(&fm);	fm must stay where it is
  */
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "formats/physmem.h"
@@ -97,9 +98,32 @@ static inline void fake_memory_close(struct physmem *pm)
 {
 }
 
+static inline void fake_memory_close_clone(struct physmem *pm)
+{
+	free(pm);
+}
+
+static const struct physmem_ops fake_memory_clone_ops = {
+	.read = fake_memory_read,
+	.next_data = fake_memory_next_data,
+	.close = fake_memory_close_clone,
+};
+
+static inline enum status fake_memory_clone(struct physmem *pm, struct physmem **clone, struct err *err)
+{
+	struct fake_memory *fm = malloc(sizeof(*fm));
+
+	assert_non_null(fm);
+	memcpy(fm, pm, sizeof(*fm));
+	fm->pm.ops = &fake_memory_clone_ops;
+	*clone = &fm->pm;
+	return ST_OK;
+}
+
 static const struct physmem_ops fake_memory_ops = {
 	.read = fake_memory_read,
 	.next_data = fake_memory_next_data,
+	.clone = fake_memory_clone,
 	.close = fake_memory_close,
 };
 

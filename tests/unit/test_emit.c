@@ -267,7 +267,7 @@ static void any_number_of_threads_gives_the_same_bytes(void **state)
 			struct job *j = new_long_job(codecs[i], threads[t]);
 
 			run_well(j);
-			assert_int_equal(j->result.nr_threads, i ? threads[t] : 1);
+			assert_int_equal(j->result.nr_threads, threads[t]);
 			assert_int_equal(j->fs.len, one->fs.len);
 			assert_memory_equal(j->fs.bytes, one->fs.bytes, one->fs.len);
 			assert_int_equal(j->result.pages_zero, one->result.pages_zero);
@@ -301,7 +301,7 @@ static void little_memory_takes_fewer_threads(void **state)
 	static const struct {
 		uint64_t bytes;
 		unsigned nr_threads;
-	} cases[] = { { 0, 8 }, { 64 * MIB, 8 }, { 9 * MIB, 2 }, { 5 * MIB, 1 }, { 1, 1 } };
+	} cases[] = { { 0, 8 }, { 64 * MIB, 8 }, { 7 * MIB, 2 }, { 5 * MIB, 1 }, { 1, 1 } };
 	struct job *one = new_long_job("zlib", 1);
 
 	run_well(one);
@@ -315,6 +315,23 @@ static void little_memory_takes_fewer_threads(void **state)
 		assert_memory_equal(j->fs.bytes, one->fs.bytes, one->fs.len);
 		free_job(j);
 	}
+	free_job(one);
+}
+
+/* A source that only one thread can read is read by one. */
+static void one_reader_makes_one_thread(void **state)
+{
+	struct physmem_ops ops = fake_memory_ops;
+	struct job *one = new_long_job("lzo", 1), *j = new_long_job("lzo", 8);
+
+	run_well(one);
+	ops.clone = NULL;
+	j->fm.pm.ops = &ops;
+	run_well(j);
+	assert_int_equal(j->result.nr_threads, 1);
+	assert_int_equal(j->fs.len, one->fs.len);
+	assert_memory_equal(j->fs.bytes, one->fs.bytes, one->fs.len);
+	free_job(j);
 	free_job(one);
 }
 
@@ -588,6 +605,7 @@ int main(void)
 		cmocka_unit_test(any_number_of_threads_gives_the_same_bytes),
 		cmocka_unit_test(threads_stop_at_the_first_error),
 		cmocka_unit_test(little_memory_takes_fewer_threads),
+		cmocka_unit_test(one_reader_makes_one_thread),
 		cmocka_unit_test(whole_dump_is_not_marked),
 		cmocka_unit_test(what_is_not_kept_is_not_read),
 		cmocka_unit_test(nothing_kept_makes_a_dump_of_nothing),
