@@ -175,7 +175,8 @@ void kmodel_close(struct kmodel *km)
 {
 	if (!km)
 		return;
-	vmcoreinfo_free(km->vi);
+	if (!km->is_clone)
+		vmcoreinfo_free(km->vi);
 	free(km->cache);
 	free(km);
 }
@@ -213,6 +214,25 @@ enum status kmodel_open(struct physmem *pm, struct kmodel **out, struct err *err
 	if (st != ST_OK) {
 		kmodel_close(km);
 		return st;
+	}
+	*out = km;
+	return ST_OK;
+}
+
+enum status kmodel_clone(const struct kmodel *from, struct physmem *pm, struct kmodel **out, struct err *err)
+{
+	struct kmodel *km = malloc(sizeof(*km));
+
+	if (!km)
+		return err_set(err, ST_NO_MEMORY, "out of memory");
+	*km = *from;
+	km->pm = pm;
+	km->is_clone = true;
+	km->table_fn = NULL;
+	km->cache = calloc(1, sizeof(*km->cache));
+	if (!km->cache) {
+		free(km);
+		return err_set(err, ST_NO_MEMORY, "out of memory");
 	}
 	*out = km;
 	return ST_OK;

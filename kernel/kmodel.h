@@ -44,6 +44,7 @@ struct kmodel {
 	void (*table_fn)(void *ctx, uint64_t paddr, uint64_t len_bytes); /**< see kmodel_watch_tables() */
 	void *table_ctx;
 	struct facts_report facts;
+	bool is_clone;		       /**< borrows vi */
 };
 
 /**
@@ -52,6 +53,8 @@ struct kmodel {
  * says that the image lies.
  */
 enum status kmodel_open(struct physmem *pm, struct kmodel **km, struct err *err) __must_check;
+/** The same kernel read through @pm, a clone of its physmem, by another thread; to be closed before @km is. */
+enum status kmodel_clone(const struct kmodel *km, struct physmem *pm, struct kmodel **clone, struct err *err) __must_check;
 void kmodel_close(struct kmodel *km);
 
 /**

@@ -36,6 +36,7 @@ struct memmap {
 	size_t *last_found;	     /* index into sections, which a look-up notes: neighbours follow each other */
 	struct section *by_vaddr;    /* the same, ascending by map_vaddr */
 	uint64_t nr_wanted;
+	bool is_clone;		     /* borrows the sections */
 };
 
 static enum status learn_model(struct memmap *mm, struct err *err)
@@ -193,12 +194,32 @@ enum status memmap_open(struct kmodel *km, size_t page_struct_size, struct memma
 	return ST_OK;
 }
 
+enum status memmap_clone(const struct memmap *from, struct kmodel *km, struct memmap **out, struct err *err)
+{
+	struct memmap *mm = malloc(sizeof(*mm));
+
+	if (!mm)
+		return err_set(err, ST_NO_MEMORY, "out of memory");
+	*mm = *from;
+	mm->km = km;
+	mm->is_clone = true;
+	mm->last_found = calloc(1, sizeof(*mm->last_found));
+	if (!mm->last_found) {
+		free(mm);
+		return err_set(err, ST_NO_MEMORY, "out of memory");
+	}
+	*out = mm;
+	return ST_OK;
+}
+
 void memmap_close(struct memmap *mm)
 {
 	if (!mm)
 		return;
-	free(mm->sections);
-	free(mm->by_vaddr);
+	if (!mm->is_clone) {
+		free(mm->sections);
+		free(mm->by_vaddr);
+	}
 	free(mm->last_found);
 	free(mm);
 }
@@ -231,6 +252,11 @@ bool memmap_vaddr_of(const struct memmap *mm, uint64_t pfn, uint64_t *vaddr)
 		return false;
 	*vaddr = s->map_vaddr + (pfn & ((UINT64_C(1) << mm->pfn_section_shift) - 1)) * mm->page_struct_size;
 	return true;
+}
+
+uint64_t memmap_section_end(const struct memmap *mm, uint64_t pfn)
+{
+	return ((pfn >> mm->pfn_section_shift) + 1) << mm->pfn_section_shift;
 }
 
 bool memmap_pfn_of(const struct memmap *mm, uint64_t vaddr, uint64_t *pfn)
@@ -281,8 +307,7 @@ size_t memmap_read(struct memmap *mm, uint64_t start_pfn, size_t nr, uint8_t *bu
 
 	while (done < nr) {
 		uint64_t pfn = start_pfn + done;
-		uint64_t section_end = ((pfn >> mm->pfn_section_shift) + 1) << mm->pfn_section_shift;
-		size_t n = (size_t)min_u64(nr - done, section_end - pfn);
+		size_t n = (size_t)min_u64(nr - done, memmap_section_end(mm, pfn) - pfn);
 		uint64_t vaddr;
 
 		if (memmap_vaddr_of(mm, pfn, &vaddr))

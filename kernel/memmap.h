@@ -15,10 +15,14 @@ struct memmap;
  * unknown. ST_NOT_FOUND: VMCOREINFO does not tell of a memory model that is understood, or no section could be resolved.
  */
 enum status memmap_open(struct kmodel *km, size_t page_struct_size, struct memmap **mm, struct err *err) __must_check;
+/** The same map read through @km, a clone of its kmodel, by another thread; to be closed before @mm is. */
+enum status memmap_clone(const struct memmap *mm, struct kmodel *km, struct memmap **clone, struct err *err) __must_check;
 void memmap_close(struct memmap *mm);
 
 /** Kernel virtual address of @pfn's struct page; false where there is none. */
 bool memmap_vaddr_of(const struct memmap *mm, uint64_t pfn, uint64_t *vaddr);
+/** The first page frame behind @pfn's section: up to there, struct pages lie one behind the other. */
+uint64_t memmap_section_end(const struct memmap *mm, uint64_t pfn);
 /** The page frame whose struct page lies exactly at @vaddr; false where none does. */
 bool memmap_pfn_of(const struct memmap *mm, uint64_t vaddr, uint64_t *pfn);
 
