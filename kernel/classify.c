@@ -5,23 +5,49 @@
 #include <string.h>
 
 #include "kernel/facts.h"
+#include "kernel/pagerun.h"
+
+/* Single pages that are looked at before anybody is told. */
+#define GLANCE_PAGES 64u
 
 struct classifier {
 	struct page_layout layout;
+	struct page_runs runs;
+	bool has_runs; /* the layout is one for short looks */
 	struct memmap *mm;
 	/* One batch, and one struct page more: the first tail behind a head that is last in its batch. */
 	uint8_t *raw;
 	bool valid[CLASSIFY_BATCH_PAGES + 1];
+	bool all_valid;
 	uint64_t base_pfn; /* of raw[0] */
 	size_t nr;	   /* struct pages in raw */
-	/* The block of free pages that is being passed. */
-	uint64_t free_end_pfn;
+	/* The block of free pages that is being passed; and where the batch ended that told of it. */
+	uint64_t free_end_pfn, batch_end_pfn;
 	/* The head that the last tail named: neighbours mostly name the same. */
 	bool head_known;
 	uint64_t head_vaddr;
 	enum page_class head_class;
 	uint64_t nr_reserved_guarded;
 };
+
+/* With layout and map given. */
+static enum status make_room(struct classifier *c, struct err *err)
+{
+	c->has_runs = page_runs_init(&c->runs, &c->layout);
+	c->raw = malloc((CLASSIFY_BATCH_PAGES + 1) * c->layout.size);
+	return c->raw ? ST_OK : err_set(err, ST_NO_MEMORY, "out of memory");
+}
+
+static enum status finish_open(struct classifier *c, enum status st, struct classifier **out, struct err *err)
+{
+	if (st == ST_OK)
+		st = make_room(c, err);
+	if (st != ST_OK)
+		classifier_close(c);
+	else
+		*out = c;
+	return st;
+}
 
 enum status classifier_open(struct kmodel *km, struct classifier **out, struct err *err)
 {
@@ -34,17 +60,17 @@ enum status classifier_open(struct kmodel *km, struct classifier **out, struct e
 	st = page_layout_init(&c->layout, km->vi, km->pm->order, km->pm->is_64bit, err);
 	if (st == ST_OK)
 		st = memmap_open(km, c->layout.size, &c->mm, err);
-	if (st == ST_OK) {
-		c->raw = malloc((CLASSIFY_BATCH_PAGES + 1) * c->layout.size);
-		if (!c->raw)
-			st = err_set(err, ST_NO_MEMORY, "out of memory");
-	}
-	if (st != ST_OK) {
-		classifier_close(c);
-		return st;
-	}
-	*out = c;
-	return ST_OK;
+	return finish_open(c, st, out, err);
+}
+
+enum status classifier_clone(const struct classifier *from, struct kmodel *km, struct classifier **out, struct err *err)
+{
+	struct classifier *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return err_set(err, ST_NO_MEMORY, "out of memory");
+	c->layout = from->layout;
+	return finish_open(c, memmap_clone(from->mm, km, &c->mm, err), out, err);
 }
 
 void classifier_close(struct classifier *c)
@@ -137,48 +163,77 @@ static bool is_fake_head(const struct classifier *c, const struct page_facts *f,
 	       page_is_tail(&c->layout, next, vaddr + c->layout.size, head_vaddr) && *head_vaddr != vaddr;
 }
 
-static enum page_class classify_by_rules(struct classifier *c, uint64_t pfn)
+/* The class of a free block's first page; notes where the block ends. */
+static enum page_class class_of_free(struct classifier *c, uint64_t pfn, const struct page_facts *f)
 {
-	struct page_facts f, next;
-	const struct page_facts *behind;
-	uint64_t vaddr, head_vaddr, block;
-	enum page_class class;
+	uint64_t block = page_free_block_pages(&c->layout, f, pfn);
 
-	if (!facts_in_batch(c, pfn, &f) || !memmap_vaddr_of(c->mm, pfn, &vaddr))
-		return PAGE_CLASS_UNKNOWN;
-	if (pfn < c->free_end_pfn && page_may_be_inside_free_block(&c->layout, &f))
-		return PAGE_CLASS_FREE;
-	if (page_is_hwpoison(&c->layout, &f))
-		return PAGE_CLASS_HWPOISON;
-	/* No tail has it: where the link and this contradict each other, the page is kept. */
-	if (page_is_slab(&c->layout, &f))
-		return PAGE_CLASS_KERNEL;
-	if (page_is_tail(&c->layout, &f, vaddr, &head_vaddr))
-		return class_of_head(c, head_vaddr);
-	behind = facts_in_batch(c, pfn + 1, &next) ? &next : NULL;
-	if (is_fake_head(c, &f, behind, vaddr, &head_vaddr))
-		return class_of_head(c, head_vaddr);
-	class = page_class_of(&c->layout, &f, behind, vaddr);
-	if (class != PAGE_CLASS_FREE)
-		return class;
-	block = page_free_block_pages(&c->layout, &f, pfn);
 	if (!block)
 		return PAGE_CLASS_UNKNOWN;
 	c->free_end_pfn = max_u64(c->free_end_pfn, pfn + block);
 	return PAGE_CLASS_FREE;
 }
 
+static enum page_class classify_by_rules(struct classifier *c, uint64_t pfn, uint64_t vaddr, const struct page_facts *f)
+{
+	struct page_facts next;
+	const struct page_facts *behind = NULL;
+	uint64_t head_vaddr;
+	enum page_class class;
+
+	if (pfn < c->free_end_pfn && page_may_be_inside_free_block(&c->layout, f))
+		return PAGE_CLASS_FREE;
+	if (page_is_hwpoison(&c->layout, f))
+		return PAGE_CLASS_HWPOISON;
+	/* No tail has it: where the link and this contradict each other, the page is kept. */
+	if (page_is_slab(&c->layout, f))
+		return PAGE_CLASS_KERNEL;
+	if (page_is_tail(&c->layout, f, vaddr, &head_vaddr))
+		return class_of_head(c, head_vaddr);
+	if (page_is_head(&c->layout, f)) /* of no other page does it matter */
+		behind = facts_in_batch(c, pfn + 1, &next) ? &next : NULL;
+	if (is_fake_head(c, f, behind, vaddr, &head_vaddr))
+		return class_of_head(c, head_vaddr);
+	class = page_class_of(&c->layout, f, behind, vaddr);
+	return class == PAGE_CLASS_FREE ? class_of_free(c, pfn, f) : class;
+}
+
+/*
+ * The batch before was another's, and a free block that is larger than a batch may have begun there. Linux has such blocks only
+ * where somebody configured them.
+ */
+static void look_back(struct classifier *c, uint64_t pfn)
+{
+	c->free_end_pfn = 0;
+	for (unsigned order = 0; order < c->layout.max_order; order++) {
+		uint64_t head = align_down(pfn, UINT64_C(1) << order), vaddr, head_vaddr;
+		struct page_facts f, next;
+		bool has_next;
+
+		if (UINT64_C(1) << order <= CLASSIFY_BATCH_PAGES || head == pfn || !memmap_vaddr_of(c->mm, head, &vaddr) ||
+		    !facts_anywhere(c, head, &f, &next, &has_next) || page_is_hwpoison(&c->layout, &f) ||
+		    page_is_tail(&c->layout, &f, vaddr, &head_vaddr) ||
+		    is_fake_head(c, &f, has_next ? &next : NULL, vaddr, &head_vaddr))
+			continue;
+		if (page_class_of(&c->layout, &f, has_next ? &next : NULL, vaddr) == PAGE_CLASS_FREE)
+			class_of_free(c, head, &f);
+	}
+}
+
 /*
  * PG_reserved is the kernel's, whatever the rest says; only poison is worse. Memory that is offline may not even be there,
  * and was reserved before Linux 6.11.
  */
-static enum page_class classify_one(struct classifier *c, uint64_t pfn)
+static enum page_class classify_one(struct classifier *c, uint64_t pfn, uint64_t vaddr)
 {
-	enum page_class class = classify_by_rules(c, pfn);
 	struct page_facts f;
+	enum page_class class;
 
-	if (!c->layout.mask_reserved || class == PAGE_CLASS_KERNEL || class == PAGE_CLASS_UNKNOWN ||
-	    class == PAGE_CLASS_HWPOISON || class == PAGE_CLASS_OFFLINE || !facts_in_batch(c, pfn, &f) || !(f.flags & c->layout.mask_reserved))
+	if (!facts_in_batch(c, pfn, &f))
+		return PAGE_CLASS_UNKNOWN;
+	class = classify_by_rules(c, pfn, vaddr, &f);
+	if (!(f.flags & c->layout.mask_reserved) || class == PAGE_CLASS_KERNEL || class == PAGE_CLASS_UNKNOWN ||
+	    class == PAGE_CLASS_HWPOISON || class == PAGE_CLASS_OFFLINE)
 		return class;
 	c->nr_reserved_guarded++;
 	return PAGE_CLASS_KERNEL;
@@ -206,24 +261,101 @@ bool classifier_facts(struct classifier *c, uint64_t pfn, struct page_facts *f)
 	return facts_anywhere(c, pfn, f, &next, &has_next);
 }
 
+/* Pages of one class that nobody was told of yet. */
+struct open_run {
+	classify_fn fn;
+	void *ctx;
+	uint64_t start_pfn, end_pfn;
+	enum page_class class;
+};
+
+static inline void run_add(struct open_run *r, uint64_t nr, enum page_class class)
+{
+	if (class != r->class && r->end_pfn > r->start_pfn) {
+		r->fn(r->ctx, r->start_pfn, r->end_pfn, r->class);
+		r->start_pfn = r->end_pfn;
+	}
+	r->class = class;
+	r->end_pfn += nr;
+}
+
+/* How many of the @nr pages at @raw are tails of one head, so of its class; 0: the first is none, or one with a say of its own. */
+static size_t tails_at(const struct classifier *c, const uint8_t *raw, uint64_t vaddr, size_t nr)
+{
+	struct page_facts f;
+
+	page_facts_decode(&c->layout, raw, &f);
+	if (!page_has_tail_mark(&f))
+		return 0;
+	return page_run_tails(&c->runs, raw, (size_t)min_u64(nr, page_tails_of_link(&c->layout, &f, vaddr)), f.compound_head);
+}
+
+/* By short looks as many of [@pfn, @end_pfn) as they suffice for, but not more than a few; 0: one needs a long one. */
+static size_t run_at(struct classifier *c, uint64_t pfn, uint64_t end_pfn, struct open_run *run)
+{
+	const uint8_t *raw = c->raw + (pfn - c->base_pfn) * c->layout.size;
+	uint8_t class[GLANCE_PAGES];
+	size_t n;
+
+	if (pfn < c->free_end_pfn) {
+		n = page_run_inside_free(&c->runs, raw, (size_t)(min_u64(end_pfn, c->free_end_pfn) - pfn));
+		if (n)
+			run_add(run, n, PAGE_CLASS_FREE);
+		return n;
+	}
+	if (!page_run_is_single(&c->runs, raw))
+		return 0;
+	n = page_run_single(&c->runs, raw, (size_t)min_u64(end_pfn - pfn, GLANCE_PAGES), class);
+	for (size_t i = 0, j; i < n; i = j) {
+		for (j = i + 1; j < n && class[j] == class[i];)
+			j++;
+		run_add(run, j - i, (enum page_class)class[i]);
+	}
+	return n;
+}
+
+/* [@pfn, @end_pfn) of the batch, whose struct pages lie one behind the other from @vaddr on. */
+static void run_section(struct classifier *c, uint64_t pfn, uint64_t end_pfn, uint64_t vaddr, struct open_run *run)
+{
+	bool in_runs = c->has_runs && c->all_valid;
+	size_t size = c->layout.size;
+
+	while (pfn < end_pfn) {
+		size_t n = in_runs ? run_at(c, pfn, end_pfn, run) : 0;
+
+		if (!n) {
+			enum page_class class = classify_one(c, pfn, vaddr);
+
+			if (in_runs)
+				n = tails_at(c, c->raw + (pfn - c->base_pfn) * size, vaddr, (size_t)(end_pfn - pfn));
+			n = (size_t)max_u64(n, 1);
+			run_add(run, n, class);
+		}
+		pfn += n;
+		vaddr += n * size;
+	}
+}
+
 void classifier_run(struct classifier *c, uint64_t start_pfn, uint64_t end_pfn, classify_fn fn, void *ctx)
 {
-	uint64_t run_start = start_pfn;
-	enum page_class run_class = PAGE_CLASS_UNKNOWN;
+	struct open_run run = { .fn = fn, .ctx = ctx, .start_pfn = start_pfn, .end_pfn = start_pfn };
 
+	if (start_pfn != c->batch_end_pfn)
+		look_back(c, start_pfn);
 	c->base_pfn = start_pfn;
 	c->nr = (size_t)min_u64(end_pfn - start_pfn, CLASSIFY_BATCH_PAGES) + 1;
 	end_pfn = start_pfn + c->nr - 1;
-	memmap_read(c->mm, start_pfn, c->nr, c->raw, c->valid);
-	for (uint64_t pfn = start_pfn; pfn < end_pfn; pfn++) {
-		enum page_class class = classify_one(c, pfn);
+	c->batch_end_pfn = end_pfn;
+	c->all_valid = memmap_read(c->mm, start_pfn, c->nr, c->raw, c->valid) == c->nr;
+	while (start_pfn < end_pfn) {
+		uint64_t stop = min_u64(end_pfn, memmap_section_end(c->mm, start_pfn)), vaddr;
 
-		if (class != run_class && pfn > run_start) {
-			fn(ctx, run_start, pfn, run_class);
-			run_start = pfn;
-		}
-		run_class = class;
+		if (memmap_vaddr_of(c->mm, start_pfn, &vaddr))
+			run_section(c, start_pfn, stop, vaddr, &run);
+		else
+			run_add(&run, stop - start_pfn, PAGE_CLASS_UNKNOWN);
+		start_pfn = stop;
 	}
-	if (end_pfn > run_start)
-		fn(ctx, run_start, end_pfn, run_class);
+	if (run.end_pfn > run.start_pfn)
+		fn(ctx, run.start_pfn, run.end_pfn, run.class);
 }

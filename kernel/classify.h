@@ -12,6 +12,9 @@
 struct classifier;
 
 enum status classifier_open(struct kmodel *km, struct classifier **c, struct err *err) __must_check;
+/** Another one for another thread, through @km, a clone of the first one's; to be closed before @c is. */
+enum status classifier_clone(const struct classifier *c, struct kmodel *km, struct classifier **clone, struct err *err)
+	__must_check;
 void classifier_close(struct classifier *c);
 
 /** Told of runs of pages of one class, ascending and without gaps. */
@@ -20,7 +23,10 @@ typedef void (*classify_fn)(void *ctx, uint64_t start_pfn, uint64_t end_pfn, enu
 /** Pages that classifier_run() likes to be given at once: a multiple of this, aligned to it. */
 #define CLASSIFY_BATCH_PAGES 4096u
 
-/** Classify [@start_pfn, @end_pfn), at most CLASSIFY_BATCH_PAGES, ascending from call to call. */
+/**
+ * Classify [@start_pfn, @end_pfn), at most CLASSIFY_BATCH_PAGES, ascending from call to call. What lies in between may be
+ * another's work: where it is left out and taken up at multiples of CLASSIFY_BATCH_PAGES, the classes are the same.
+ */
 void classifier_run(struct classifier *c, uint64_t start_pfn, uint64_t end_pfn, classify_fn fn, void *ctx);
 
 /** Of a kernel page in the last batch that was run: its kind, a tail's being its head's. */

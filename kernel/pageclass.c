@@ -208,6 +208,15 @@ bool page_is_tail(const struct page_layout *l, const struct page_facts *f, uint6
 	return page_has_tail_mark(f);
 }
 
+uint64_t page_tails_of_link(const struct page_layout *l, const struct page_facts *f, uint64_t vaddr)
+{
+	uint64_t span = -(f->compound_head & ~UINT64_C(1));
+
+	if (!is_head_mask(l, f->compound_head))
+		return UINT64_MAX;
+	return max_u64((span - (vaddr & (span - 1))) / l->size, 1);
+}
+
 /* Struct pages that nobody initialised: page_init_poison() fills them with ones. */
 static bool is_poisoned_struct(const struct page_facts *f)
 {

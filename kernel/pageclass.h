@@ -77,6 +77,8 @@ static inline bool page_has_tail_mark(const struct page_facts *f)
 {
 	return f->compound_head & 1;
 }
+/** Of struct pages from a tail's at @vaddr on: how many would name the same head with the very link of @f; at least 1. */
+uint64_t page_tails_of_link(const struct page_layout *l, const struct page_facts *f, uint64_t vaddr);
 static inline bool page_is_head(const struct page_layout *l, const struct page_facts *f)
 {
 	return f->flags & l->mask_head;

@@ -429,6 +429,69 @@ static void kernel_that_does_not_tell_enough_is_not_classified(void **state)
 	classifier_close(NULL);
 }
 
+/* Blocks larger than a batch: whoever takes up the work inside one finds its head. */
+static void free_block_that_began_in_another_batch(void **state)
+{
+	struct fixture *fx = calloc(1, sizeof(*fx));
+
+	assert_non_null(fx);
+	fx->mm = fake_memmap_new(RAM, FAKE_EXTREME);
+	fake_vi_add(fx->mm.fk, "NUMBER(PG_slab)=9\nNUMBER(PG_head_mask)=65536\nLENGTH(zone.free_area)=14");
+	fake_vi_add(fx->mm.fk, "NUMBER(PAGE_BUDDY_MAPCOUNT_VALUE)=%d", FAKE_BUDDY);
+	fake_page_put(&fx->mm, 0, (struct fake_page){ .mapcount_plus_1 = FAKE_BUDDY + 1, .private = 13 });
+	fake_page_put(&fx->mm, BATCH + 7, slab_page);
+	classify_from(fx, 0);
+	assert_classes(fx, 0, BATCH + 7, PAGE_CLASS_FREE);
+	memset(fx->class, 0xff, sizeof(fx->class));
+	classify_from(fx, BATCH);
+	assert_classes(fx, BATCH, BATCH + 7, PAGE_CLASS_FREE);
+	assert_classes(fx, BATCH + 7, BATCH + 8, PAGE_CLASS_KERNEL);
+	assert_classes(fx, BATCH + 8, NR_PFNS, PAGE_CLASS_FREE);
+	/* A slab does not begin a free block, whatever else it says. */
+	fake_page_put(&fx->mm, 0,
+		      (struct fake_page){ .flags = FAKE_PG_SLAB, .mapcount_plus_1 = FAKE_BUDDY + 1, .private = 13 });
+	classify_from(fx, BATCH);
+	assert_classes(fx, BATCH, NR_PFNS, PAGE_CLASS_KERNEL);
+	free_fixture(fx);
+}
+
+static void free_block_goes_on_in_the_next_call(void **state)
+{
+	struct fixture *fx = new_fixture();
+	struct kmodel *km;
+	struct classifier *c;
+
+	fake_page_put(&fx->mm, 1024, (struct fake_page){ .mapcount_plus_1 = FAKE_BUDDY + 1, .private = 10 });
+	km = fake_kernel_open(fx->mm.fk);
+	assert_int_equal(classifier_open(km, &c, NULL), ST_OK);
+	fx->next_pfn = 1000;
+	while (fx->next_pfn < 3000)
+		classifier_run(c, fx->next_pfn, fx->next_pfn + 77, take_run, fx);
+	assert_classes(fx, 1000, 1024, PAGE_CLASS_KERNEL);
+	assert_classes(fx, 1024, 2048, PAGE_CLASS_FREE);
+	assert_classes(fx, 2048, 3000, PAGE_CLASS_KERNEL);
+	classifier_close(c);
+	kmodel_close(km);
+	free_fixture(fx);
+}
+
+/* Linux 7.1 and later: the link is a mask, and says another head where the next compound page could begin. */
+static void equal_masks_lead_to_different_heads(void **state)
+{
+	struct fixture *fx = new_fixture();
+	struct fake_page tail = { .compound_head = -(uint64_t)(64 * FAKE_PAGE_STRUCT) | 1 };
+
+	fake_vi_add(fx->mm.fk, "OFFSET(page.compound_info)=8");
+	fake_compound_put(&fx->mm, 512, 64, user_page);
+	for (uint64_t pfn = 513; pfn < 600; pfn++)
+		fake_page_put(&fx->mm, pfn, tail);
+	classify_from(fx, 0);
+	assert_classes(fx, 512, 576, PAGE_CLASS_USER);
+	assert_classes(fx, 576, 600, PAGE_CLASS_UNKNOWN);
+	assert_classes(fx, 600, NR_PFNS, PAGE_CLASS_KERNEL);
+	free_fixture(fx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -446,6 +509,9 @@ int main(void)
 		cmocka_unit_test(types_in_the_top_byte),
 		cmocka_unit_test(nonsense_never_loses_slab_or_the_unknown),
 		cmocka_unit_test(kernel_that_does_not_tell_enough_is_not_classified),
+		cmocka_unit_test(free_block_that_began_in_another_batch),
+		cmocka_unit_test(free_block_goes_on_in_the_next_call),
+		cmocka_unit_test(equal_masks_lead_to_different_heads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
