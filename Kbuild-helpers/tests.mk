@@ -52,7 +52,7 @@ check-san: ## unit tests, and the program for the golden tests, under the addres
 	$(Q)$(MAKE) --no-print-directory SAN=asan,ubsan all check-unit
 
 # What makes threads.
-TSAN_TESTS := test_pool test_emit test_kdump_set
+TSAN_TESTS := test_pool test_emit test_kdump_set test_plan_threads
 
 check-tsan: ## unit tests of what makes threads, under the thread sanitizer
 	$(Q)$(MAKE) --no-print-directory SAN=tsan $(TSAN_TESTS:%=build/tsan/tests/%)

@@ -120,27 +120,20 @@ static size_t find(const struct guards *g, uint64_t pfn)
 	return lo;
 }
 
-static uint64_t count_set(const struct pageset *keep, uint64_t start_pfn, uint64_t end_pfn)
+void guards_spare(struct guards *g, const struct pageset *keep, uint64_t start_pfn, uint64_t nr_pages, uint64_t *drop)
 {
-	uint64_t nr = 0;
+	uint64_t end_pfn = start_pfn + nr_pages;
 
-	while (start_pfn < end_pfn)
-		nr += pageset_test(keep, start_pfn++);
-	return nr;
-}
-
-void guards_drop(struct guards *g, struct pageset *keep, uint64_t start_pfn, uint64_t end_pfn, enum page_class c)
-{
-	if (c == PAGE_CLASS_HWPOISON) {
-		pageset_clear_range(keep, start_pfn, end_pfn);
-		return;
-	}
 	for (size_t i = find(g, start_pfn); i < g->nr && g->ranges[i].start_pfn < end_pfn; i++) {
 		uint64_t from = max_u64(start_pfn, g->ranges[i].start_pfn), to = min_u64(end_pfn, g->ranges[i].end_pfn);
 
-		pageset_clear_range(keep, start_pfn, from);
-		g->fired[g->ranges[i].anchor] += count_set(keep, from, to);
-		start_pfn = to;
+		for (uint64_t pfn = from; pfn < to; pfn++) {
+			uint64_t *word = &drop[(pfn - start_pfn) / 64], bit = UINT64_C(1) << (pfn - start_pfn) % 64;
+
+			if (!(*word & bit))
+				continue;
+			g->fired[g->ranges[i].anchor] += pageset_test(keep, pfn);
+			*word &= ~bit;
+		}
 	}
-	pageset_clear_range(keep, start_pfn, end_pfn);
 }

@@ -27,7 +27,10 @@ struct guards {
 void guards_init(struct guards *g, struct kmodel *km, const struct memmap *mm);
 void guards_deinit(struct guards *g);
 
-/** Take [@start_pfn, @end_pfn), of class @c, out of @keep, less what is guarded. */
-void guards_drop(struct guards *g, struct pageset *keep, uint64_t start_pfn, uint64_t end_pfn, enum page_class c);
+/**
+ * The @nr_pages pages from @start_pfn on whose bits are set in @drop are to be taken out of @keep: clear the bits of those that
+ * are guarded, and count them.
+ */
+void guards_spare(struct guards *g, const struct pageset *keep, uint64_t start_pfn, uint64_t nr_pages, uint64_t *drop);
 
 #endif

@@ -2,47 +2,129 @@
 #include "capture/plan.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "capture/policy.h"
-#include "kernel/classify.h"
+#include "capture/sorter.h"
+#include "common/pool.h"
+
+/* A sorter's buffer for struct pages, its caches, its stack. */
+#define THREAD_BYTES MIB
 
 struct planner {
 	struct plan *plan;
-	unsigned level;
+	const struct plan_config *config;
+	bool drops[PAGE_CLASS_COUNT];
+	struct sorter *sorters; /* one a thread, which alone uses it */
+	unsigned nr_sorters;
+	struct sorted_part *parts; /* used in turn; see sorter.h for who may touch one */
+	struct pool *pool;
+	size_t run;	   /* of the page set, which the next part lies in */
+	uint64_t next_pfn; /* the part begins here, or where the run does */
 };
 
-static void take_run(void *ctx, uint64_t start_pfn, uint64_t end_pfn, enum page_class class)
+/* Parts that are out at a time: each thread has one in work and one waiting. */
+static size_t parts_for(unsigned nr_threads)
+{
+	return nr_threads == 1 ? 1 : 2 * (size_t)nr_threads;
+}
+
+static void sort_part(void *ctx, unsigned worker, void *item)
 {
 	struct planner *p = ctx;
 
-	p->plan->by_class[class] += end_pfn - start_pfn;
-	if (policy_drops(class, p->level))
-		guards_drop(&p->plan->guards, &p->plan->keep, start_pfn, end_pfn, class);
+	sorter_run(&p->sorters[worker], item);
 }
 
-static void classify_all(struct planner *p, struct classifier *c, plan_step_fn step, void *ctx)
+/* How many threads have something to do, and what they need. */
+static unsigned threads_for(const struct planner *p)
+{
+	const struct plan_config *c = p->config;
+	uint64_t nr = min_u64(max_u64(c->nr_threads, 1), POOL_MAX_ITEMS / 2);
+
+	if (c->memory_bytes)
+		nr = min_u64(nr, max_u64(c->memory_bytes / THREAD_BYTES, 1));
+	return (unsigned)min_u64(nr, div_round_up(p->plan->keep.nr_present, SORTER_PART_PAGES) + p->plan->keep.nr_runs);
+}
+
+static void crew_deinit(struct planner *p)
+{
+	pool_close(p->pool); /* first: its threads use the rest */
+	while (p->nr_sorters)
+		sorter_deinit(&p->sorters[--p->nr_sorters]);
+	free(p->sorters);
+	free(p->parts);
+}
+
+/* The threads beside this one: as many as there is memory and readers for. */
+static enum status crew_init(struct planner *p, struct kmodel *km, struct err *err)
+{
+	unsigned nr_threads = threads_for(p);
+	enum status st;
+
+	p->sorters = calloc(nr_threads, sizeof(*p->sorters));
+	if (!p->sorters)
+		return err_set(err, ST_NO_MEMORY, "out of memory");
+	st = sorter_init(&p->sorters[0], km, p->drops, err);
+	if (st != ST_OK)
+		return st;
+	p->nr_sorters = 1;
+	while (p->nr_sorters < nr_threads && sorter_clone(&p->sorters[p->nr_sorters], &p->sorters[0], NULL) == ST_OK)
+		p->nr_sorters++;
+	p->parts = calloc(parts_for(p->nr_sorters), sizeof(*p->parts));
+	if (!p->parts)
+		return err_set(err, ST_NO_MEMORY, "out of memory");
+	return pool_open(p->nr_sorters, sort_part, p, &p->pool, err);
+}
+
+static bool next_part(struct planner *p, struct sorted_part *part)
 {
 	const struct pageset *keep = &p->plan->keep;
+
+	while (p->run < keep->nr_runs && p->next_pfn >= keep->runs[p->run].end_pfn)
+		p->run++;
+	if (p->run == keep->nr_runs)
+		return false;
+	part->start_pfn = max_u64(p->next_pfn, keep->runs[p->run].start_pfn);
+	part->end_pfn = min_u64(align_down(part->start_pfn, SORTER_PART_PAGES) + SORTER_PART_PAGES,
+				keep->runs[p->run].end_pfn);
+	p->next_pfn = part->end_pfn;
+	return true;
+}
+
+static void take_part(struct plan *plan, struct sorted_part *part)
+{
+	uint64_t nr = part->end_pfn - part->start_pfn;
+
+	for (int c = 0; c < PAGE_CLASS_COUNT; c++)
+		plan->by_class[c] += part->by_class[c];
+	plan->reserved_fired += part->nr_reserved_guarded;
+	guards_spare(&plan->guards, &plan->keep, part->start_pfn, nr, part->drop);
+	pageset_clear_bits(&plan->keep, part->start_pfn, part->drop, nr);
+	if (part->has_poison)
+		pageset_clear_bits(&plan->keep, part->start_pfn, part->poison, nr);
+}
+
+/* In ticket order, so that a stop leaves out the same pages for any number of threads. */
+static void sort_all(struct planner *p)
+{
+	const struct plan_config *c = p->config;
+	struct plan *plan = p->plan;
 	uint64_t done = 0;
+	struct sorted_part *part;
 	bool go_on = true;
 
-	for (size_t i = 0; i < keep->nr_runs; i++) {
-		uint64_t pfn = keep->runs[i].start_pfn;
-
-		while (pfn < keep->runs[i].end_pfn) {
-			uint64_t end = min_u64(align_down(pfn, CLASSIFY_BATCH_PAGES) + CLASSIFY_BATCH_PAGES,
-					       keep->runs[i].end_pfn);
-
-			if (go_on)
-				classifier_run(c, pfn, end, take_run, p);
-			else
-				p->plan->by_class[PAGE_CLASS_UNKNOWN] += end - pfn;
-			done += end - pfn;
-			pfn = end;
-			if (go_on && step)
-				go_on = step(ctx, done, keep->nr_present);
-		}
+	for (size_t i = 0; i < parts_for(p->nr_sorters) && next_part(p, &p->parts[i]); i++)
+		go_on = go_on && pool_submit(p->pool, &p->parts[i]);
+	while (go_on && (part = pool_collect(p->pool))) {
+		take_part(plan, part);
+		done += part->end_pfn - part->start_pfn;
+		if (c->step)
+			go_on = c->step(c->ctx, done, plan->keep.nr_present);
+		if (go_on && next_part(p, part))
+			go_on = pool_submit(p->pool, part);
 	}
+	plan->by_class[PAGE_CLASS_UNKNOWN] += plan->keep.nr_present - done;
 }
 
 /* A dump that was filtered before, or a core with p_memsz > p_filesz: what the source lacks cannot be kept. */
@@ -64,27 +146,29 @@ static void drop_what_source_lacks(struct plan *plan, struct physmem *pm)
 	plan->pages_not_in_source = before - plan->keep.nr_set;
 }
 
-static enum status filter(struct plan *plan, struct kmodel *km, unsigned level, plan_step_fn step, void *ctx,
-			  struct err *err)
+static enum status filter(struct plan *plan, struct kmodel *km, const struct plan_config *config, struct err *err)
 {
-	struct planner p = { plan, level };
-	struct classifier *c;
-	enum status st = classifier_open(km, &c, err);
+	struct planner p = { .plan = plan, .config = config };
+	enum status st;
 
-	if (st != ST_OK)
-		return st;
-	guards_init(&plan->guards, km, classifier_memmap(c));
-	classify_all(&p, c, step, ctx);
-	plan->reserved_fired = classifier_reserved_guarded(c);
-	guards_deinit(&plan->guards);
-	plan->sections_missing = classifier_sections_missing(c);
-	plan->filtered = true;
-	classifier_close(c);
-	return ST_OK;
+	for (int c = 0; c < PAGE_CLASS_COUNT; c++)
+		p.drops[c] = policy_drops((enum page_class)c, config->level);
+	st = crew_init(&p, km, err);
+	if (st == ST_OK) {
+		struct classifier *c = p.sorters[0].c;
+
+		guards_init(&plan->guards, km, classifier_memmap(c));
+		sort_all(&p);
+		guards_deinit(&plan->guards);
+		plan->sections_missing = classifier_sections_missing(c);
+		plan->filtered = true;
+	}
+	crew_deinit(&p);
+	return st;
 }
 
-enum status plan_init(struct plan *plan, struct physmem *pm, struct kmodel *km, const char *why_no_model, unsigned level,
-		      plan_step_fn step, void *ctx, struct err *err)
+enum status plan_init(struct plan *plan, struct physmem *pm, struct kmodel *km, const struct plan_config *config,
+		      struct err *err)
 {
 	enum status st;
 
@@ -96,11 +180,11 @@ enum status plan_init(struct plan *plan, struct physmem *pm, struct kmodel *km, 
 	if (km) {
 		struct err why = { 0 };
 
-		st = filter(plan, km, level, step, ctx, &why);
+		st = filter(plan, km, config, &why);
 		if (st != ST_OK)
 			snprintf(plan->why_unfiltered, sizeof(plan->why_unfiltered), "%.250s", why.text);
 	} else {
-		snprintf(plan->why_unfiltered, sizeof(plan->why_unfiltered), "%.250s", why_no_model);
+		snprintf(plan->why_unfiltered, sizeof(plan->why_unfiltered), "%.250s", config->why_no_model);
 	}
 	if (!plan->filtered)
 		plan->by_class[PAGE_CLASS_UNKNOWN] = plan->keep.nr_present;

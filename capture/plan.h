@@ -10,6 +10,15 @@
 /** Called now and then while planning, with how many of the present pages were looked at. False: give up, keep the rest. */
 typedef bool (*plan_step_fn)(void *ctx, uint64_t pages_done, uint64_t pages_total);
 
+struct plan_config {
+	unsigned level;		  /**< makedumpfile's mask */
+	const char *why_no_model; /**< where there is no kmodel */
+	plan_step_fn step;	  /**< may be NULL; called by the thread that plans */
+	void *ctx;
+	unsigned nr_threads;	  /**< that work, the caller included; 0 is 1. The plan is the same for any number */
+	uint64_t memory_bytes;	  /**< that may be taken beside the page set; less than the least that works is no error. 0: no limit */
+};
+
 /** Which pages to keep, and what was counted on the way. */
 struct plan {
 	struct pageset keep;
@@ -23,11 +32,12 @@ struct plan {
 };
 
 /**
- * Decide for every present page of @pm. Writes nothing. @km may be NULL with @why_no_model saying why: nothing is
- * filtered. Only a lack of memory is an error; every other trouble means that more is kept.
+ * Decide for every present page of @pm. Writes nothing. @km may be NULL with a reason in @config: nothing is filtered. Only a
+ * lack of memory is an error, and fewer threads are tried first; every other trouble means that more is kept: what cannot be
+ * read is, and so is all that was not looked at when a step says stop.
  */
-enum status plan_init(struct plan *plan, struct physmem *pm, struct kmodel *km, const char *why_no_model, unsigned level,
-		      plan_step_fn step, void *ctx, struct err *err) __must_check;
+enum status plan_init(struct plan *plan, struct physmem *pm, struct kmodel *km, const struct plan_config *config,
+		      struct err *err) __must_check;
 void plan_deinit(struct plan *plan);
 
 #endif

@@ -194,11 +194,37 @@ static void tell_guards(const struct capture_report *r)
 			 "is damaged, or this program does not understand this kernel", nr);
 }
 
+/* Memory that the kernel would give without swapping, with a part left for what it needs itself; 0: it does not tell. */
+static uint64_t memory_to_take(void)
+{
+	_cleanup_file_ FILE *f = fopen("/proc/meminfo", "re");
+	char line[128];
+	uint64_t kib;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "MemAvailable: %" SCNu64 " kB", &kib) == 1)
+			return max_u64(kib * KIB / 4 * 3, 1);
+	return 0;
+}
+
+static unsigned nr_threads(const struct session *s)
+{
+	return s->config->nr_threads ? s->config->nr_threads : pool_nr_cpus();
+}
+
 static enum status make_plan(struct session *s, struct err *err)
 {
 	struct capture_report *r = s->report;
+	struct plan_config pc = {
+		.level = (unsigned)r->dump_level,
+		.why_no_model = s->why_no_model.text,
+		.step = plan_step,
+		.ctx = s,
+		.nr_threads = nr_threads(s),
+		.memory_bytes = memory_to_take(),
+	};
 	double begin = units_now();
-	enum status st = plan_init(&s->plan, s->pm, s->km, s->why_no_model.text, (unsigned)r->dump_level, plan_step, s, err);
+	enum status st = plan_init(&s->plan, s->pm, s->km, &pc, err);
 
 	if (st != ST_OK)
 		return st;
@@ -252,19 +278,6 @@ static int32_t header_level(const struct session *s)
 	return (level | s->pm->dump_level) & CAPTURE_DUMP_LEVEL_MAX;
 }
 
-/* Memory that the kernel would give without swapping, with a part left for what it needs itself; 0: it does not tell. */
-static uint64_t memory_to_take(void)
-{
-	_cleanup_file_ FILE *f = fopen("/proc/meminfo", "re");
-	char line[128];
-	uint64_t kib;
-
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "MemAvailable: %" SCNu64 " kB", &kib) == 1)
-			return max_u64(kib * KIB / 4 * 3, 1);
-	return 0;
-}
-
 static enum status write_dump(struct session *s, struct err *err)
 {
 	struct emit_config ec = {
@@ -275,7 +288,7 @@ static enum status write_dump(struct session *s, struct err *err)
 		.step = emit_step,
 		.hole = note_hole,
 		.ctx = s,
-		.nr_threads = s->config->nr_threads ? s->config->nr_threads : pool_nr_cpus(),
+		.nr_threads = nr_threads(s),
 		.memory_bytes = memory_to_take(),
 	};
 	struct emit_result er;

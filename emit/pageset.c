@@ -128,6 +128,32 @@ void pageset_clear_range(struct pageset *ps, uint64_t start_pfn, uint64_t end_pf
 	}
 }
 
+static void clear_in_word(struct pageset *ps, uint64_t word, uint64_t mask)
+{
+	ps->nr_set -= (uint64_t)__builtin_popcountll(ps->bits[word] & mask);
+	ps->bits[word] &= ~mask;
+}
+
+void pageset_clear_bits(struct pageset *ps, uint64_t start_pfn, const uint64_t *bits, uint64_t nr_pages)
+{
+	uint64_t index;
+
+	if (!pageset_index(ps, start_pfn, &index))
+		return;
+	for (uint64_t i = 0; i < nr_pages; i += WORD_BITS) {
+		uint64_t word = (index + i) / WORD_BITS, mask = bits[i / WORD_BITS];
+		unsigned shift = (index + i) % WORD_BITS;
+
+		if (nr_pages - i < WORD_BITS)
+			mask &= UINT64_MAX >> (WORD_BITS - (nr_pages - i));
+		if (!mask)
+			continue;
+		clear_in_word(ps, word, mask << shift);
+		if (shift && mask >> (WORD_BITS - shift))
+			clear_in_word(ps, word + 1, mask >> (WORD_BITS - shift));
+	}
+}
+
 void pageset_end_at(struct pageset *ps, uint64_t end_pfn)
 {
 	pageset_clear_range(ps, end_pfn, UINT64_MAX);

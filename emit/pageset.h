@@ -37,6 +37,8 @@ bool pageset_test(const struct pageset *ps, uint64_t pfn);
 /** Take @pfn out; nothing where it is not in. */
 void pageset_clear(struct pageset *ps, uint64_t pfn);
 void pageset_clear_range(struct pageset *ps, uint64_t start_pfn, uint64_t end_pfn);
+/** Take out the pages whose bits are set in @bits: bit i is that of @start_pfn + i. All @nr_pages exist, in one run. */
+void pageset_clear_bits(struct pageset *ps, uint64_t start_pfn, const uint64_t *bits, uint64_t nr_pages);
 
 /** Pages from @end_pfn on do not even exist any more. */
 void pageset_end_at(struct pageset *ps, uint64_t end_pfn);

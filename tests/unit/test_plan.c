@@ -82,7 +82,7 @@ static void plans_follow_class_and_level(void **state)
 		struct plan plan;
 		struct err err = { 0 };
 
-		assert_int_equal(plan_init(&plan, &mm.fk->pm, km, NULL, level, NULL, NULL, &err), ST_OK);
+		assert_int_equal(plan_init(&plan, &mm.fk->pm, km, &(struct plan_config){ .level = level }, &err), ST_OK);
 		assert_true(plan.filtered);
 		assert_int_equal(plan.sections_missing, 1);
 		assert_int_equal(plan.pages_not_in_source, 0);
@@ -133,7 +133,7 @@ static void pages_that_the_source_lacks_are_counted_whatever_their_class(void **
 	mm.fk->pm.ops = &ops;
 	/* Of 2304 to 2560 the structs say kernel; of 2560 and up user, which level 8 drops on its own. */
 	for (unsigned level = 0; level <= 8; level += 8) {
-		assert_int_equal(plan_init(&plan, &mm.fk->pm, km, NULL, level, NULL, NULL, &err), ST_OK);
+		assert_int_equal(plan_init(&plan, &mm.fk->pm, km, &(struct plan_config){ .level = level }, &err), ST_OK);
 		assert_int_equal(plan.pages_not_in_source, 256);
 		assert_true(pageset_test(&plan.keep, 2303));
 		assert_false(pageset_test(&plan.keep, 2304));
@@ -144,7 +144,7 @@ static void pages_that_the_source_lacks_are_counted_whatever_their_class(void **
 	}
 	/* Free pages that the source lacks are lacking, not dropped. */
 	fake_page_put(&mm, 2304, (struct fake_page){ .mapcount_plus_1 = FAKE_BUDDY + 1, .private = 8 });
-	assert_int_equal(plan_init(&plan, &mm.fk->pm, km, NULL, 31, NULL, NULL, &err), ST_OK);
+	assert_int_equal(plan_init(&plan, &mm.fk->pm, km, &(struct plan_config){ .level = 31 }, &err), ST_OK);
 	assert_int_equal(plan.pages_not_in_source, 256);
 	plan_deinit(&plan);
 	kmodel_close(km);
@@ -160,32 +160,36 @@ static bool count_steps(void *ctx, uint64_t done, uint64_t total)
 	struct steps *s = ctx;
 
 	assert_true(done > s->last_done && done <= total);
-	assert_int_equal(total, NR_PFNS);
+	assert_int_equal(total, NR_PFNS - 1);
 	s->last_done = done;
 	return ++s->nr != s->stop_after;
 }
 
 static void plan_that_is_stopped_keeps_the_rest(void **state)
 {
+	static const struct range ranges[] = { { 0, 16 * MIB }, { 16 * MIB + 4096, RAM } };
 	struct fake_memmap mm = new_memory();
 	struct kmodel *km = fake_kernel_open(mm.fk);
 	struct steps s = { .stop_after = 1 };
+	struct plan_config c = { .level = 31, .step = count_steps, .ctx = &s };
 	struct plan plan;
 	struct err err = { 0 };
 	uint64_t sum = 0;
 
-	assert_int_equal(plan_init(&plan, &mm.fk->pm, km, NULL, 31, count_steps, &s, &err), ST_OK);
+	mm.fk->pm.ranges = ranges;
+	mm.fk->pm.nr_ranges = ARRAY_SIZE(ranges);
+	assert_int_equal(plan_init(&plan, &mm.fk->pm, km, &c, &err), ST_OK);
 	assert_int_equal(s.nr, 1);
 	assert_false(pageset_test(&plan.keep, 1024));
-	for (uint64_t pfn = CLASSIFY_BATCH_PAGES; pfn < NR_PFNS; pfn++)
+	for (uint64_t pfn = 16 * MIB / 4096 + 1; pfn < NR_PFNS; pfn++)
 		assert_true(pageset_test(&plan.keep, pfn));
-	for (int c = 0; c < PAGE_CLASS_COUNT; c++)
-		sum += plan.by_class[c];
-	assert_int_equal(sum, NR_PFNS);
+	for (int i = 0; i < PAGE_CLASS_COUNT; i++)
+		sum += plan.by_class[i];
+	assert_int_equal(sum, NR_PFNS - 1);
 	plan_deinit(&plan);
 	s = (struct steps){ 0 };
-	assert_int_equal(plan_init(&plan, &mm.fk->pm, km, NULL, 31, count_steps, &s, &err), ST_OK);
-	assert_int_equal(s.last_done, NR_PFNS);
+	assert_int_equal(plan_init(&plan, &mm.fk->pm, km, &c, &err), ST_OK);
+	assert_int_equal(s.last_done, NR_PFNS - 1);
 	plan_deinit(&plan);
 	kmodel_close(km);
 	fake_memmap_free(&mm);
@@ -194,6 +198,7 @@ static void plan_that_is_stopped_keeps_the_rest(void **state)
 static void without_a_model_everything_is_kept_and_the_reason_told(void **state)
 {
 	static struct fake_memory fm;
+	struct plan_config c = { .level = 31, .why_no_model = "the reason" };
 	struct plan plan;
 	struct err err = { 0 };
 
@@ -202,7 +207,7 @@ static void without_a_model_everything_is_kept_and_the_reason_told(void **state)
 	fake_memory_add(&fm, 0x5800, 0x9800, FAKE_CLAIMED);
 	fake_memory_add(&fm, 0xb000, 0xc000, FAKE_BROKEN);
 	fake_memory_add(&fm, 0xc000, 0xd000, FAKE_CLAIMED);
-	assert_int_equal(plan_init(&plan, fake_memory_pm(&fm), NULL, "the reason", 31, NULL, NULL, &err), ST_OK);
+	assert_int_equal(plan_init(&plan, fake_memory_pm(&fm), NULL, &c, &err), ST_OK);
 	assert_false(plan.filtered);
 	assert_string_equal(plan.why_unfiltered, "the reason");
 	assert_int_equal(plan.by_class[PAGE_CLASS_UNKNOWN], 11);
@@ -222,7 +227,7 @@ static void without_a_map_everything_is_kept_and_the_reason_told(void **state)
 	struct plan plan;
 	struct err err = { 0 };
 
-	assert_int_equal(plan_init(&plan, &mm.fk->pm, km, NULL, 31, NULL, NULL, &err), ST_OK);
+	assert_int_equal(plan_init(&plan, &mm.fk->pm, km, &(struct plan_config){ .level = 31 }, &err), ST_OK);
 	assert_false(plan.filtered);
 	assert_non_null(strstr(plan.why_unfiltered, "slab"));
 	assert_int_equal(plan.keep.nr_set, NR_PFNS);
