@@ -61,7 +61,7 @@ check-tsan: ## unit tests of what makes threads, under the thread sanitizer
 check-golden: $(BUILD)/innercore ## bytes in, bytes out: no guest needed
 	$(Q)if [ -n "$(GOLDEN_TESTS)" ]; then $(PYTEST) -q -n $$(nproc) --dist loadfile $(GOLDEN_TESTS) $(PYTEST_ARGS); fi
 
-bench: $(BUILD)/innercore ## speed and size, side by side with makedumpfile
+bench: $(BUILD)/innercore $(BUILD)/bench/decode ## speed and size, side by side with makedumpfile
 	$(Q)PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/bench/bench.py && PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/bench/compare.py
 
 check-qemu: $(BUILD)/innercore ## end to end: real guests that panic
@@ -74,5 +74,10 @@ $(BUILD)/tests/%: tests/unit/%.c $(LIB_OBJS)
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(TEST_LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $(LIB_OBJS) $(TEST_LDLIBS)
+
+$(BUILD)/bench/%: tests/bench/%.c $(LIB_OBJS)
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIB_OBJS) $(LDLIBS)
 
 -include $(UNIT_BINS:=.d)
