@@ -73,6 +73,8 @@ static enum status open_set(const char *const *paths, size_t nr, struct physmem 
 	while (nr_open < nr && st == ST_OK) {
 		st = open_file(paths[nr_open], &files[nr_open], err);
 		nr_open += st == ST_OK;
+		if (st == ST_OK)
+			st = kdump_physmem_match(files[0], files[nr_open - 1], err);
 	}
 	if (st == ST_OK)
 		st = kdump_physmem_join(files, nr, pm, err);

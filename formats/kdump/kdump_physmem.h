@@ -21,9 +21,14 @@ enum status kdump_physmem_open_flattened(struct rsource *src, bool truncated, st
 					 struct err *err) __must_check;
 
 /**
- * Make one dump of the @nr_files files of a split set, each of which was opened on its own, in any order. Owns all of
- * @files on success: *@pm is one of them. ST_BAD_INPUT: one is not of the set, two have the same pages, or pages are in
- * none.
+ * Is @file, which was opened on its own, of the same split set as @first? ST_BAD_INPUT: no. If so, it gives back all memory
+ * but for what join needs: a hostile set would claim a lot of it 256 times over. It can only be joined or closed then. @first
+ * is matched with itself, and stays as it is.
+ */
+enum status kdump_physmem_match(struct physmem *first, struct physmem *file, struct err *err) __must_check;
+/**
+ * Make one dump of the @nr_files files of a split set, in any order but for the first one: all were matched with it. Owns all of
+ * @files on success: *@pm is the first. ST_BAD_INPUT: two have the same pages, or pages are in none.
  */
 enum status kdump_physmem_join(struct physmem *const *files, size_t nr_files, struct physmem **pm, struct err *err)
 	__must_check;

@@ -48,22 +48,40 @@ static enum status check_twin(const struct kdump_physmem *a, const struct kdump_
 	return st == ST_OK ? st : err_wrap(err, st, "%s and %s are not of one split dump", name_of(a), name_of(b));
 }
 
-static enum status check_files(struct physmem *const *files, size_t nr, struct err *err)
+/** What the first file of the set has as well, or what is made again when the file is read. */
+static void slim(struct kdump_physmem *k)
 {
-	for (size_t i = 0; i < nr; i++) {
-		const struct kdump_physmem *k = kdump_physmem_get(files[i]);
-		enum status st;
+	kdump_pages_sleep(&k->parts[0].pages);
+	kdump_bitmap_deinit(&k->stored);
+	free(k->ranges);
+	free(k->notes);
+	free(k->vmcoreinfo);
+	k->ranges = NULL;
+	k->notes = NULL;
+	k->vmcoreinfo = NULL;
+	k->base.ranges = NULL;
+	k->base.nr_ranges = 0;
+	k->base.notes = NULL;
+	k->base.notes_len_bytes = 0;
+	k->base.vmcoreinfo = NULL;
+	k->base.vmcoreinfo_len_bytes = 0;
+}
 
-		if (!k)
-			return err_set(err, ST_BAD_INPUT, "one of the files is an ELF core, which is never split");
-		if (!k->details.header.split)
-			return err_set(err, ST_BAD_INPUT, "%s is a dump of its own, not a file of a split one",
-				       name_of(k));
-		st = check_twin(kdump_physmem_get(files[0]), k, err);
-		if (st != ST_OK)
-			return st;
-	}
-	return ST_OK;
+enum status kdump_physmem_match(struct physmem *first, struct physmem *file, struct err *err)
+{
+	struct kdump_physmem *k = kdump_physmem_get(file);
+	enum status st;
+
+	if (!k)
+		return err_set(err, ST_BAD_INPUT, "one of the files is an ELF core, which is never split");
+	if (!k->details.header.split)
+		return err_set(err, ST_BAD_INPUT, "%s is a dump of its own, not a file of a split one", name_of(k));
+	if (file == first)
+		return ST_OK;
+	st = check_twin(kdump_physmem_get(first), k, err);
+	if (st == ST_OK)
+		slim(k);
+	return st;
 }
 
 static int by_place(const void *a, const void *b)
@@ -143,12 +161,9 @@ static void merge(struct kdump_physmem *k, struct kdump_part *parts, struct phys
 
 enum status kdump_physmem_join(struct physmem *const *files, size_t nr, struct physmem **pm, struct err *err)
 {
-	struct kdump_part *parts;
-	enum status st = check_files(files, nr, err);
+	struct kdump_part *parts = calloc(nr, sizeof(*parts));
+	enum status st;
 
-	if (st != ST_OK)
-		return st;
-	parts = calloc(nr, sizeof(*parts));
 	if (!parts)
 		return err_set(err, ST_NO_MEMORY, "out of memory");
 	for (size_t i = 0; i < nr; i++) {

@@ -54,3 +54,20 @@ def flatten(path, dest):
         out.append(struct.pack('>qq', off, len(piece)) + piece)
     dest.write_bytes(b''.join(out) + b'\xff' * 16)
     return dest
+
+
+def striped(path, folder, nr, pages):
+    """
+    @nr files that claim RAM in every other one of @pages page frames, and store none of them, with all that goes before the
+    bitmaps taken from a KDUMP: little to read, much to remember.
+    """
+    k = Kdump.open(path)
+    blocks = -(-pages // 8 // PAGE)
+    bitmaps = b'\x55' * (blocks * PAGE) + bytes(blocks * PAGE)
+    for i in range(nr):
+        start, end = (pages * at // nr & ~63 for at in (i, i + 1))
+        head = bytearray(k.raw[:k.bitmap_off])
+        struct.pack_into('<II', head, 436, 2 * blocks, pages)
+        struct.pack_into('<iQQ', head, PAGE + 12, 1, start, end)
+        struct.pack_into('<QQQ', head, PAGE + 80, start, end, pages)
+        (folder / f'part{i:03}').write_bytes(bytes(head) + bitmaps)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Split sets: read as the dump that was cut, or refused with one clear line."""
 import json
+import resource
 import struct
 import subprocess
 
@@ -148,3 +149,13 @@ def test_sanitizers_on_a_set(sanitized, whole, scratch):
     m, _, inner, outer = whole
     splitset.cut(inner, scratch, frames(m, .1, .2, .4, .6, .9))
     check_match(pairs.compare(sanitized, scratch, outer), m)
+
+
+def test_a_hostile_set_takes_little_memory(innercore, whole, scratch):
+    """Each of these files claims a million ranges of memory: 16 MiB to remember them."""
+    splitset.striped(whole[2], scratch, 64, 1 << 21)
+    limit = (192 << 20, 192 << 20)
+    done = subprocess.run([innercore, 'info', '--json', scratch], capture_output=True, timeout=60,
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, limit))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)['pages']['ram'] == 1 << 20

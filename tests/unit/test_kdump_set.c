@@ -75,6 +75,15 @@ static void set_open(struct set *s)
 	}
 }
 
+static enum status match_and_join(struct physmem *const *pms, size_t nr, struct physmem **pm, struct err *err)
+{
+	enum status st = ST_OK;
+
+	for (size_t i = 0; i < nr && st == ST_OK; i++)
+		st = kdump_physmem_match(pms[0], pms[i], err);
+	return st == ST_OK ? kdump_physmem_join(pms, nr, pm, err) : st;
+}
+
 /* In an order that is none. */
 static struct physmem *set_join(struct set *s)
 {
@@ -82,7 +91,7 @@ static struct physmem *set_join(struct set *s)
 
 	s->pms[0] = s->pms[4];
 	s->pms[4] = swap;
-	assert_int_equal(kdump_physmem_join(s->pms, NR_PARTS, &pm, NULL), ST_OK);
+	assert_int_equal(match_and_join(s->pms, NR_PARTS, &pm, NULL), ST_OK);
 	return pm;
 }
 
@@ -138,33 +147,42 @@ static void assert_refused(struct physmem *const *pms, size_t nr, const char *wh
 	struct physmem *pm;
 	struct err err = { 0 };
 
-	assert_int_equal(kdump_physmem_join(pms, nr, &pm, &err), ST_BAD_INPUT);
+	assert_int_equal(match_and_join(pms, nr, &pm, &err), ST_BAD_INPUT);
 	if (!strstr(err.text, why))
 		fail_msg("\"%s\" does not say \"%s\"", err.text, why);
 }
 
 static void a_set_that_is_none(void **state)
 {
-	struct fake_kdump other = fake_part(1);
+	struct fake_kdump other = fake_part(1), alone = fake_part(0);
 	struct set s;
-	struct physmem *pm, *again[2];
+	struct physmem *again[2];
 
-	set_open(&s);
-	assert_refused(s.pms, NR_PARTS - 1, "missing");
-	assert_refused(s.pms + 1, NR_PARTS - 1, "missing");
-	again[0] = s.pms[0];
-	again[1] = s.pms[0];
-	assert_refused(again, 2, "both claim page frame");
 	other.store = mixed_less;
+	alone.split = false;
+	for (size_t first = 0; first < 2; first++) { /* the last file is missing, the first one is */
+		set_open(&s);
+		assert_refused(s.pms + first, NR_PARTS - 1, "missing");
+		again[0] = again[1] = s.pms[0];
+		if (!first)
+			assert_refused(again, 2, "both claim page frame");
+		for (size_t i = 0; i < NR_PARTS; i++)
+			physmem_close(s.pms[i]);
+		set_free(&s);
+	}
+	set_open(&s);
+	again[0] = s.pms[0];
 	again[1] = open_fake(&other);
 	assert_refused(again, 2, "not of one split dump");
 	physmem_close(again[1]);
-	/* What was refused is as good as before. */
-	pm = set_join(&s);
-	assert_int_equal(count_wrong(pm, 0, 1), 0);
-	physmem_close(pm);
+	again[1] = open_fake(&alone);
+	assert_refused(again, 2, "a dump of its own");
+	physmem_close(again[1]);
+	for (size_t i = 0; i < NR_PARTS; i++)
+		physmem_close(s.pms[i]);
 	set_free(&s);
 	free(other.bytes);
+	free(alone.bytes);
 }
 
 struct reader {
