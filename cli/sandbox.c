@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/sandbox.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
 #include <linux/landlock.h>
 #include <seccomp.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -17,6 +19,7 @@
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "common/units.h"
+#include "formats/physmem.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define PROFILE_IS_FULL false
@@ -40,19 +43,41 @@ const char *sandbox_profile(void)
 	 LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK |                 \
 	 LANDLOCK_ACCESS_FS_MAKE_SYM)
 
-static void allow_path(int ruleset, const char *path, uint64_t access)
+static void allow_path(int ruleset, const char *path, uint64_t access, bool folders_too)
 {
 	_cleanup_fd_ int fd = open(path, O_PATH | O_CLOEXEC);
 	struct landlock_path_beneath_attr rule = { .allowed_access = access, .parent_fd = fd };
 	struct stat st;
 
 	/* A path that is not there is refused by whoever opens it, with a better message. */
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fd < 0 || fstat(fd, &st) < 0 || (S_ISDIR(st.st_mode) && !folders_too))
 		return;
 	if (!S_ISDIR(st.st_mode))
 		rule.allowed_access &= LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE;
 	if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
 		log_debug("sandbox: %s: %s", path, strerror(errno));
+}
+
+/* The dump that is named may be a folder of links: what those lead to is named by that, and nothing beside it. */
+static void allow_links_in(int ruleset, const char *folder)
+{
+	DIR *dir = opendir(folder); /* a file is none, and has no links in it */
+	struct dirent *e;
+	size_t nr_seen = 0;
+
+	while (dir && nr_seen++ < PHYSMEM_FOLDER_MAX_FILES && (e = readdir(dir))) {
+		_cleanup_free_ char *path = NULL;
+
+		if (e->d_name[0] == '.' || (e->d_type != DT_LNK && e->d_type != DT_UNKNOWN))
+			continue;
+		if (asprintf(&path, "%s/%s", folder, e->d_name) < 0) {
+			path = NULL;
+			continue;
+		}
+		allow_path(ruleset, path, ACCESS_READ, false);
+	}
+	if (dir)
+		closedir(dir);
 }
 
 static bool restrict_paths(const struct sandbox_rules *rules)
@@ -65,13 +90,15 @@ static bool restrict_paths(const struct sandbox_rules *rules)
 		return false;
 	/* The leak sanitizer looks at its own process from another one: /proc, and ptrace(2) below. */
 	if (!PROFILE_IS_FULL)
-		allow_path(ruleset, "/proc", ACCESS_READ);
-	for (size_t i = 0; i < rules->nr_inputs; i++)
-		allow_path(ruleset, rules->inputs[i], ACCESS_READ);
+		allow_path(ruleset, "/proc", ACCESS_READ, true);
+	for (size_t i = 0; i < rules->nr_inputs; i++) {
+		allow_path(ruleset, rules->inputs[i], ACCESS_READ, true);
+		allow_links_in(ruleset, rules->inputs[i]);
+	}
 	if (rules->output) {
 		output = strdup(rules->output);
 		if (output)
-			allow_path(ruleset, dirname(output), ACCESS_WRITE);
+			allow_path(ruleset, dirname(output), ACCESS_WRITE, true);
 	}
 	return syscall(SYS_landlock_restrict_self, ruleset, 0) == 0;
 }

@@ -7,7 +7,7 @@
 
 /** What a command still needs after sandbox_enter(). */
 struct sandbox_rules {
-	const char *const *inputs; /**< files, or folders, to read */
+	const char *const *inputs; /**< files to read, or folders of files and of links to files */
 	size_t nr_inputs;
 	const char *output;	   /**< a file to create, replace and rename within its folder; NULL: none */
 };

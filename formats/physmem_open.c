@@ -16,8 +16,6 @@
 
 /* makedumpfile --split takes as many names as one likes; each is an open file here. */
 #define SET_MAX_FILES 256u
-/* What is looked at in a folder: not to get lost in one that was named by mistake. */
-#define FOLDER_MAX_FILES 4096u
 
 struct name_list {
 	char **at;
@@ -94,17 +92,29 @@ static bool is_elf_core(struct rsource *src)
 	return get_u16(ident + EI_NIDENT, ident[EI_DATA] == ELFDATA2MSB ? ORDER_BIG : ORDER_LITTLE) == ET_CORE;
 }
 
-static bool is_dump(const char *path)
+/*
+ * Is @path, in a folder, a dump? What cannot be looked at may be one, and a set without it would be taken for less than it
+ * is: an error, which names it.
+ */
+static enum status look_at(const char *path, bool *is_dump, struct err *err)
 {
 	struct rsource *src;
 	struct stat st;
-	bool found;
+	enum status opened;
 
-	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) || rsource_file_open(path, &src, NULL) != ST_OK)
-		return false;
-	found = flattened_probe(src) || kdump_physmem_probe(src) || is_elf_core(src);
+	*is_dump = false;
+	if (stat(path, &st) < 0)
+		return lstat(path, &st) == 0 && S_ISLNK(st.st_mode)
+			       ? err_set(err, ST_BAD_INPUT, "%s is a symbolic link that leads nowhere", path)
+			       : err_set_errno(err, ST_IO, errno, "cannot look at %s", path);
+	if (!S_ISREG(st.st_mode) || !st.st_size)
+		return ST_OK;
+	opened = rsource_file_open(path, &src, err);
+	if (opened != ST_OK)
+		return opened;
+	*is_dump = flattened_probe(src) || kdump_physmem_probe(src) || is_elf_core(src);
 	rsource_close(src);
-	return found;
+	return ST_OK;
 }
 
 static void name_list_deinit(struct name_list *list)
@@ -151,17 +161,20 @@ static enum status list_dumps(const char *folder, struct name_list *list, struct
 	if (!dir)
 		return err_set_errno(err, ST_IO, errno, "cannot open %s", folder);
 	while (st == ST_OK && (e = readdir(dir))) {
+		bool is_dump = false;
 		char *path;
 
 		if (e->d_name[0] == '.')
 			continue;
-		if (++nr_seen > FOLDER_MAX_FILES) {
+		if (++nr_seen > PHYSMEM_FOLDER_MAX_FILES) {
 			st = err_set(err, ST_BAD_INPUT, "%s has more than %u files: name the dump's", folder,
-				     FOLDER_MAX_FILES);
+				     PHYSMEM_FOLDER_MAX_FILES);
 			break;
 		}
 		path = join_path(folder, e->d_name);
-		if (path && !is_dump(path))
+		if (path)
+			st = look_at(path, &is_dump, err);
+		if (path && !(st == ST_OK && is_dump))
 			free(path);
 		else
 			st = name_list_add(list, path, err);

@@ -151,6 +151,22 @@ def test_sanitizers_on_a_set(sanitized, whole, scratch):
     check_match(pairs.compare(sanitized, scratch, outer), m)
 
 
+def test_folder_of_links(innercore, whole, scratch):
+    """What a link leads to lies where the sandbox would not let anybody look."""
+    m, _, inner, outer = whole
+    (scratch / 'files').mkdir()
+    folder = scratch / 'links'
+    folder.mkdir()
+    files = splitset.cut(inner, scratch / 'files', frames(m, .3, .6))
+    for i, path in enumerate(files):
+        (folder / f'link{i}').symlink_to(path)
+    check_match(pairs.compare(innercore, folder, outer), m)
+    (folder / 'more').symlink_to(scratch / 'files')  # a folder is no file of a set
+    check_match(pairs.compare(innercore, folder, outer), m)
+    files[1].unlink()
+    refused(innercore, [folder], outer, folder / 'link1', 'a symbolic link that leads nowhere')
+
+
 def test_a_hostile_set_takes_little_memory(innercore, whole, scratch):
     """Each of these files claims a million ranges of memory: 16 MiB to remember them."""
     splitset.striped(whole[2], scratch, 64, 1 << 21)
