@@ -19,7 +19,7 @@
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "common/units.h"
-#include "formats/physmem.h"
+#include "formats/dump_files.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define PROFILE_IS_FULL false
@@ -65,7 +65,7 @@ static void allow_links_in(int ruleset, const char *folder)
 	struct dirent *e;
 	size_t nr_seen = 0;
 
-	while (dir && nr_seen++ < PHYSMEM_FOLDER_MAX_FILES && (e = readdir(dir))) {
+	while (dir && nr_seen++ < DUMP_FILES_FOLDER_MAX && (e = readdir(dir))) {
 		_cleanup_free_ char *path = NULL;
 
 		if (e->d_name[0] == '.' || (e->d_type != DT_LNK && e->d_type != DT_UNKNOWN))

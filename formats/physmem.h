@@ -68,16 +68,13 @@ enum page_state {
 	PAGE_UNREADABLE, /**< it should be there and cannot be read */
 };
 
-/** What is looked at in a folder: not to get lost in one that was named by mistake. */
-#define PHYSMEM_FOLDER_MAX_FILES 4096u
-
 /**
  * Open any dump: ELF core (/proc/vmcore, QEMU, makedumpfile -E), KDUMP v1..v6, flattened KDUMP; or a folder that holds
  * one of these, or the files of one split set, and no other dump; symbolic links are followed. The format is found by
  * content. ST_BAD_INPUT with one clear line for anything else.
  */
 enum status physmem_open(const char *path, struct physmem **pm, struct err *err) __must_check;
-/** Open the files of a split KDUMP, in any order. One path: as physmem_open(). */
+/** Open the files of a split KDUMP, in any order; each may be flattened. One path: as physmem_open(). */
 enum status physmem_open_files(const char *const *paths, size_t nr_paths, struct physmem **pm,
 			       struct err *err) __must_check;
 void physmem_close(struct physmem *pm);
