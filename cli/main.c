@@ -19,7 +19,7 @@ static const struct command commands[] = {
 	{ "info", "DUMP", "say what a dump is", cmd_info },
 	{ "compare", "INNER OUTER", "hold a guest's dump against its hypervisor's, and audit the filter", cmd_compare },
 	{ "repair", "-o OUT OUTER", "give a hypervisor's dump what its readers miss", cmd_repair },
-	{ "verify", "DUMP", "say what is wrong with a dump, and for which of its readers", cmd_verify },
+	{ "verify", "DUMP...", "say what is wrong with a dump, and for which of its readers", cmd_verify },
 	{ "arm", "", "load the capture kernel", cmd_arm },
 	{ "disarm", "", "unload the capture kernel", cmd_disarm },
 	{ "status", "", "show whether a crash would be captured", cmd_status },

@@ -58,6 +58,8 @@ enum status check_elf_pages(struct check *c, struct err *err) __must_check;
 enum status check_notes(struct check *c, struct err *err) __must_check;
 /** VMCOREINFO against headers and the kernel's own memory. c->pm is open. Fills c->vi. */
 enum status check_kernel(struct check *c, struct err *err) __must_check;
+/** The same of all files of a split dump, whose headers were looked at one by one. */
+enum status check_kernel_of_set(struct check *c, struct err *err) __must_check;
 
 /** Tell whoever waits. */
 void check_progress(const struct check *c, uint64_t done, uint64_t total);

@@ -157,6 +157,21 @@ enum status check_kernel(struct check *c, struct err *err)
 	}
 	if (!c->report->is_elf)
 		check_header(c);
-	check_model(c);
+	if (!c->config->is_of_set)
+		check_model(c);
 	return ST_OK;
+}
+
+enum status check_kernel_of_set(struct check *c, struct err *err)
+{
+	enum status st;
+
+	if (!c->pm->vmcoreinfo)
+		return ST_OK;
+	st = vmcoreinfo_parse(c->pm->vmcoreinfo, c->pm->vmcoreinfo_len_bytes, &c->vi, NULL);
+	if (st == ST_OK)
+		check_model(c);
+	else
+		c->vi = NULL; /* the report of each file says why */
+	return st == ST_NO_MEMORY ? err_set(err, st, "out of memory") : ST_OK;
 }

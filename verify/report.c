@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <inttypes.h>
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/units.h"
 #include "verify/findings.h"
+#include "verify/set.h"
 
 #define PLACES_SHOWN 4u
 
@@ -107,9 +109,15 @@ static void print_places(const struct verify_finding *f, FILE *to)
 	fputs(told < f->count && shown ? ", ...)" : ")", to);
 }
 
-static void print_finding(const struct verify_finding *f, FILE *to)
+/* @file: of several; NULL: there is one, or it is about all of them. */
+static void print_finding(const struct verify_finding *f, const char *file, FILE *to)
 {
-	fprintf(to, "%-8s %-21s %s", verify_severity_name(f->severity), f->id, f->text);
+	char name[512];
+
+	fprintf(to, "%-8s %-21s ", verify_severity_name(f->severity), f->id);
+	if (file)
+		fprintf(to, "%s: ", findings_printable(file, name, sizeof(name)));
+	fputs(f->text, to);
 	print_places(f, to);
 	if (f->breaks == READERS_ALL) {
 		fputs(" [breaks every reader]", to);
@@ -200,16 +208,65 @@ static void print_verdict(const struct verify_report *r, FILE *to)
 	fputs(repair_helps(r) ? "; innercore repair mends it\n" : "\n", to);
 }
 
+static void print_findings(const struct verify_report *r, enum verify_severity severity, const char *file, FILE *to)
+{
+	for (unsigned i = 0; i < r->nr_findings; i++)
+		if (r->findings[i].severity == severity)
+			print_finding(&r->findings[i], file, to);
+}
+
 void verify_report_text(const struct verify_report *r, const char *path, FILE *to)
 {
 	char name[512];
 
 	fprintf(to, "%s: %s\n", findings_printable(path, name, sizeof(name)), r->format);
 	for (int severity = VERIFY_ERROR; severity >= VERIFY_NOTE; severity--)
-		for (unsigned i = 0; i < r->nr_findings; i++)
-			if ((int)r->findings[i].severity == severity)
-				print_finding(&r->findings[i], to);
+		print_findings(r, (enum verify_severity)severity, NULL, to);
 	print_verdict(r, to);
+}
+
+/* All findings of the set in one report, those of a kind as one; counted as often as they are listed. NULL: no memory. */
+static struct verify_report *merged(const struct verify_set *set)
+{
+	struct verify_report *all = malloc(sizeof(*all));
+
+	if (!all)
+		return NULL;
+	*all = set->whole;
+	for (size_t i = 0; i < set->nr_files; i++) {
+		const struct verify_report *r = &set->files[i].report;
+
+		for (unsigned rule = 0; rule < RULE_COUNT; rule++) {
+			const struct verify_finding *f = findings_find(r, (enum rule)rule);
+
+			if (!f)
+				continue;
+			all->nr[f->severity]++;
+			if (!all->by_rule[rule]) {
+				all->findings[all->nr_findings++] = *f;
+				all->by_rule[rule] = (uint8_t)all->nr_findings;
+			}
+			all->findings[all->by_rule[rule] - 1].breaks |= f->breaks;
+		}
+	}
+	return all;
+}
+
+void verify_set_text(const struct verify_set *set, const char *path, FILE *to)
+{
+	struct verify_report *all = merged(set);
+	char name[512];
+
+	fprintf(to, "%s: a split dump of %zu files: %s\n", findings_printable(path, name, sizeof(name)), set->nr_files,
+		set->whole.format);
+	for (int severity = VERIFY_ERROR; severity >= VERIFY_NOTE; severity--) {
+		print_findings(&set->whole, (enum verify_severity)severity, NULL, to);
+		for (size_t i = 0; i < set->nr_files; i++)
+			print_findings(&set->files[i].report, (enum verify_severity)severity, set->files[i].path, to);
+	}
+	if (all)
+		print_verdict(all, to);
+	free(all);
 }
 
 static json_t *readers_json(unsigned set)
@@ -256,14 +313,23 @@ static json_t *finding_json(const struct verify_finding *f)
 			 places, "breaks", readers_json(f->breaks), "repairable", f->repairable);
 }
 
-json_t *verify_report_json(const struct verify_report *r)
+static void list_findings(json_t *list, const struct verify_report *r, enum verify_severity severity, const char *file)
 {
-	json_t *findings = json_array();
+	for (unsigned i = 0; i < r->nr_findings; i++) {
+		json_t *json;
 
-	for (int severity = VERIFY_ERROR; severity >= VERIFY_NOTE; severity--)
-		for (unsigned i = 0; i < r->nr_findings; i++)
-			if ((int)r->findings[i].severity == severity)
-				json_array_append_new(findings, finding_json(&r->findings[i]));
+		if (r->findings[i].severity != severity)
+			continue;
+		json = finding_json(&r->findings[i]);
+		if (file)
+			json_object_set_new(json, "file", json_string(file));
+		json_array_append_new(list, json);
+	}
+}
+
+/* Takes @findings over. */
+static json_t *report_json(const struct verify_report *r, json_t *findings)
+{
 	return json_pack("{s:s, s:s, s:b, s:s, s:b, s:i, s:i, s:i, s:{s:b, s:I, s:I}, s:o, s:o}", "verdict",
 			 r->nr[VERIFY_ERROR] ? "faulty" : "good", "format", r->is_elf ? "elf" : "kdump", "flattened",
 			 r->is_flattened, "description", r->format, "phys_base_proved", r->kernel_proved, "errors",
@@ -271,4 +337,48 @@ json_t *verify_report_json(const struct verify_report *r)
 			 (int)r->nr[VERIFY_NOTE], "pages", "looked_at", r->pages_read, "stored", number(r->pages),
 			 "good", number(r->pages_good), "breaks", readers_json(broken_readers(r, VERIFY_ERROR)),
 			 "findings", findings);
+}
+
+json_t *verify_report_json(const struct verify_report *r)
+{
+	json_t *findings = json_array();
+
+	for (int severity = VERIFY_ERROR; severity >= VERIFY_NOTE; severity--)
+		list_findings(findings, r, (enum verify_severity)severity, NULL);
+	return report_json(r, findings);
+}
+
+static json_t *file_json(const struct verify_file *f, const char *name)
+{
+	json_t *pfns = f->is_part ? json_pack("[I, I]", number(f->start_pfn), number(f->end_pfn)) : json_null();
+
+	return json_pack("{s:s, s:s, s:s, s:o}", "file", name, "verdict", f->report.nr[VERIFY_ERROR] ? "faulty" : "good",
+			 "description", f->report.format, "pfns", pfns);
+}
+
+json_t *verify_set_json(const struct verify_set *set)
+{
+	struct verify_report *all = merged(set);
+	json_t *findings = json_array(), *files = json_array(), *json = NULL;
+	char name[512];
+
+	for (int severity = VERIFY_ERROR; severity >= VERIFY_NOTE; severity--) {
+		list_findings(findings, &set->whole, (enum verify_severity)severity, NULL);
+		for (size_t i = 0; i < set->nr_files; i++)
+			list_findings(findings, &set->files[i].report, (enum verify_severity)severity,
+				      findings_printable(set->files[i].path, name, sizeof(name)));
+	}
+	for (size_t i = 0; i < set->nr_files; i++) {
+		findings_printable(set->files[i].path, name, sizeof(name));
+		json_array_append_new(files, file_json(&set->files[i], name));
+	}
+	if (all)
+		json = report_json(all, findings);
+	else
+		json_decref(findings);
+	free(all);
+	if (json_object_set_new(json, "files", files) == 0)
+		return json;
+	json_decref(json);
+	return NULL;
 }

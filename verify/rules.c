@@ -108,6 +108,13 @@ static const struct rule_info rules[RULE_COUNT] = {
 	[RULE_KERNEL_UNPROVED] = { "kernel-unproved", VERIFY_ERROR, C | D | M, false },
 	[RULE_KERNEL_UNCHECKED] = { "kernel-unchecked", VERIFY_NOTE, NONE, false },
 	[RULE_MAX_MAPNR_MEMMAP] = { "max-mapnr-memmap", VERIFY_ERROR, M, true },
+
+	[RULE_SET_NOT_SPLIT] = { "set-not-split", VERIFY_ERROR, C | L | M, false },
+	[RULE_SET_HEADER] = { "set-header", VERIFY_ERROR, C | M, false },
+	[RULE_SET_OVERLAP] = { "set-overlap", VERIFY_ERROR, C | L | M, false },
+	[RULE_SET_GAP] = { "set-gap", VERIFY_ERROR, C | L | M, false },
+	[RULE_SET_GAP_EMPTY] = { "set-gap-empty", VERIFY_ERROR, M, false },
+	[RULE_SET_REFUSED] = { "set-refused", VERIFY_ERROR, C | L | M, false },
 };
 
 const struct rule_info *rule_info(enum rule rule)

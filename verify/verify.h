@@ -75,6 +75,7 @@ typedef void (*verify_progress_fn)(void *ctx, uint64_t done, uint64_t total);
 
 struct verify_config {
 	const char *path;
+	bool is_of_set; /**< other files of the same split dump are looked at as well */
 	verify_progress_fn progress; /**< NULL: none */
 	void *progress_ctx;
 };
