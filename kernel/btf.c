@@ -51,6 +51,7 @@ struct window {
 
 struct named {
 	const char *name;
+	size_t len;
 	uint32_t name_off;   /* 0: no such string */
 	uint32_t struct_at, enum_at; /* in the type section; UINT32_MAX: none */
 };
@@ -173,6 +174,8 @@ static bool skip_unknown(struct btf *b, const struct type *t, uint64_t *next)
 
 static void note_named(struct btf *b, const struct type *t)
 {
+	if (t->kind != KIND_STRUCT && t->kind != KIND_ENUM && t->kind != KIND_ENUM64)
+		return;
 	for (size_t i = 0; i < b->nr_named; i++) {
 		struct named *n = &b->named[i];
 
@@ -180,7 +183,7 @@ static void note_named(struct btf *b, const struct type *t)
 			continue;
 		if (t->kind == KIND_STRUCT && n->struct_at == UINT32_MAX)
 			n->struct_at = t->at - TYPE_BYTES;
-		else if ((t->kind == KIND_ENUM || t->kind == KIND_ENUM64) && t->vlen && n->enum_at == UINT32_MAX)
+		else if (t->kind != KIND_STRUCT && t->vlen && n->enum_at == UINT32_MAX)
 			n->enum_at = t->at - TYPE_BYTES;
 	}
 }
@@ -233,7 +236,7 @@ static enum status index_types(struct btf *b, struct err *err)
 static void note_string(struct btf *b, const char *s, size_t len, uint32_t off)
 {
 	for (size_t i = 0; i < b->nr_named; i++)
-		if (!b->named[i].name_off && strlen(b->named[i].name) == len && !memcmp(b->named[i].name, s, len))
+		if (b->named[i].len == len && !b->named[i].name_off && !memcmp(b->named[i].name, s, len))
 			b->named[i].name_off = off;
 }
 
@@ -314,7 +317,8 @@ enum status btf_open(struct kmodel *km, uint64_t start, uint64_t end, const char
 	b->types.bytes = malloc(WINDOW_BYTES);
 	b->strings.bytes = malloc(WINDOW_BYTES);
 	for (; b->nr_named < nr_names && b->nr_named < BTF_MAX_NAMES; b->nr_named++)
-		b->named[b->nr_named] = (struct named){ names[b->nr_named], 0, UINT32_MAX, UINT32_MAX };
+		b->named[b->nr_named] = (struct named){ names[b->nr_named], strlen(names[b->nr_named]), 0, UINT32_MAX,
+								 UINT32_MAX };
 	st = b->types.bytes && b->strings.bytes ? read_header(b, start, end, err) :
 						  err_set(err, ST_NO_MEMORY, "out of memory");
 	if (st == ST_OK) {

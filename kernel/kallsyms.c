@@ -14,19 +14,71 @@
 #define NR_TOKENS 256u
 #define TOKEN_TABLE_MAX (16u * 1024)
 #define MAX_SYMBOLS (8u * 1024 * 1024)
-#define NAME_MAX_LEN 1024u
-#define READ_AHEAD (32u * 1024)
+#define NAMES_MAX_BYTES (64u * 1024 * 1024) /* a sound table takes some */
+#define WINDOW_BYTES (64u * 1024)	    /* holds the longest name that two bytes of length can tell */
+#define FILTER_BITS 1024u
+
+/*
+ * Names are looked for by a hash that can be put together token by token, so that none has to be spelled: that of a name
+ * is a polynomial of its characters, and what a token does to it is one multiplication and one addition.
+ */
+#define HASH_BASE UINT64_C(0x9e3779b97f4a7c15)
+
+struct token {
+	uint64_t factor, hash;
+};
 
 struct table {
 	struct kmodel *km;
 	uint64_t names, offsets, addresses, relative_base;
 	uint32_t nr_symbols;
+	struct token tokens[NR_TOKENS];
+	uint64_t first_hash[NR_TOKENS]; /* of a name's first token: without the character that tells the symbol's type */
 	uint16_t token_index[NR_TOKENS];
-	char *tokens; /* TOKEN_TABLE_MAX bytes, ended by a NUL of ours */
-	uint64_t symbols_at;	/* where in memory the window below begins */
+	char *token_text; /* TOKEN_TABLE_MAX bytes, ended by a NUL of ours */
+	uint64_t next_vaddr; /* of the names' bytes behind the window */
 	uint8_t *window;
 	size_t window_len, window_pos;
 };
+
+/*
+ * Names that most runs of the program ask for, in several places: the first look-up finds them all, and no later one needs
+ * a pass of its own.
+ */
+static const char *const common_names[] = {
+	"_stext", "_etext", "__start_rodata", "__end_rodata", "_sdata", "_edata", "__bss_start", "__bss_stop", "__per_cpu_start",
+	"__per_cpu_end", "__start_bss_decrypted_unused", "__end_bss_decrypted", "__per_cpu_offset", "nr_cpu_ids",
+	"crash_notes", "vmcoreinfo_note", "__start_BTF", "__stop_BTF", "mem_section", "iomem_resource",
+};
+
+struct kallsyms_cache {
+	struct kallsyms_symbol symbols[ARRAY_SIZE(common_names)];
+};
+
+static uint64_t hash_of(const char *name)
+{
+	uint64_t hash = 0;
+
+	while (*name)
+		hash = hash * HASH_BASE + (uint8_t)*name++;
+	return hash;
+}
+
+static enum status make_tokens(struct table *t, struct err *err)
+{
+	for (unsigned i = 0; i < NR_TOKENS; i++) {
+		const char *text = t->token_text + t->token_index[i];
+		struct token *token = &t->tokens[i];
+
+		if (t->token_index[i] >= TOKEN_TABLE_MAX)
+			return err_set(err, ST_BAD_INPUT, "symbol table: token %u lies outside its table", i);
+		*token = (struct token){ 1, hash_of(text) };
+		t->first_hash[i] = *text ? hash_of(text + 1) : 0;
+		for (size_t k = strlen(text); k; k--)
+			token->factor *= HASH_BASE;
+	}
+	return ST_OK;
+}
 
 static enum status read_tokens(struct table *t, struct err *err)
 {
@@ -46,10 +98,11 @@ static enum status read_tokens(struct table *t, struct err *err)
 	/* The index follows the table: what lies between them is the table. */
 	if (index > table && index - table < got)
 		got = (size_t)(index - table);
-	t->tokens = calloc(1, TOKEN_TABLE_MAX + 1);
-	if (!t->tokens)
+	t->token_text = calloc(1, TOKEN_TABLE_MAX + 1);
+	if (!t->token_text)
 		return err_set(err, ST_NO_MEMORY, "out of memory");
-	return kmodel_read(t->km, table, t->tokens, got, err);
+	st = kmodel_read(t->km, table, t->token_text, got, err);
+	return st == ST_OK ? make_tokens(t, err) : st;
 }
 
 static enum status open_table(struct table *t, struct err *err)
@@ -70,97 +123,144 @@ static enum status open_table(struct table *t, struct err *err)
 		st = kmodel_read_u64(t->km, base, &t->relative_base, err);
 	if (st != ST_OK)
 		return err_wrap(err, st, "symbol table");
-	t->window = malloc(READ_AHEAD);
+	t->window = malloc(WINDOW_BYTES);
 	if (!t->window)
 		return err_set(err, ST_NO_MEMORY, "out of memory");
-	t->symbols_at = t->names;
+	t->next_vaddr = t->names;
 	return read_tokens(t, err);
 }
 
 static void close_table(struct table *t)
 {
-	free(t->tokens);
+	free(t->token_text);
 	free(t->window);
 }
 
-/* The next byte of the names. The last window may end at an unmapped page, so a short read is tried before giving up. */
-static enum status next_byte(struct table *t, uint8_t *byte, struct err *err)
+/* Have @len bytes in the window. The last one may end at an unmapped page, so a short read is tried before giving up. */
+static enum status fill_window(struct table *t, size_t len, struct err *err)
 {
-	if (t->window_pos == t->window_len) {
-		size_t want = READ_AHEAD;
-		enum status st;
+	size_t left = t->window_len - t->window_pos;
 
-		t->symbols_at += t->window_len;
-		t->window_pos = 0;
-		t->window_len = 0;
-		do {
-			st = kmodel_read(t->km, t->symbols_at, t->window, want, err);
-			if (st == ST_OK)
-				t->window_len = want;
-			want = want > 4096 ? (size_t)(4096 - t->symbols_at % 4096) : 0;
-		} while (st != ST_OK && want);
+	memmove(t->window, t->window + t->window_pos, left);
+	t->window_len = left;
+	t->window_pos = 0;
+	if (t->next_vaddr - t->names > NAMES_MAX_BYTES)
+		return err_set(err, ST_BAD_INPUT, "symbol table: the names have no end");
+	while (t->window_len < len) {
+		size_t want = WINDOW_BYTES - t->window_len;
+		enum status st = kmodel_read(t->km, t->next_vaddr, t->window + t->window_len, want, err);
+
+		if (st != ST_OK) {
+			want = (size_t)min_u64(want, 4096 - t->next_vaddr % 4096);
+			st = kmodel_read(t->km, t->next_vaddr, t->window + t->window_len, want, err);
+		}
 		if (st != ST_OK)
 			return st;
+		t->window_len += want;
+		t->next_vaddr += want;
 	}
-	*byte = t->window[t->window_pos++];
 	return ST_OK;
 }
 
-/* Expand the next name, without its type character. Too long a name is cut: none that anybody looks for is that long. */
-static enum status next_name(struct table *t, char name[NAME_MAX_LEN], struct err *err)
+/* The next @len bytes of the names: good until the next call. Inline: it is called for hundreds of thousands of names. */
+static inline enum status take(struct table *t, size_t len, const uint8_t **bytes, struct err *err)
 {
-	size_t len = 0;
-	unsigned nr_tokens;
-	uint8_t byte;
-	bool is_type = true;
-	enum status st = next_byte(t, &byte, err);
+	if (t->window_len - t->window_pos < len) {
+		enum status st = fill_window(t, len, err);
+
+		if (st != ST_OK)
+			return st;
+	}
+	*bytes = t->window + t->window_pos;
+	t->window_pos += len;
+	return ST_OK;
+}
+
+struct name {
+	const uint8_t *tokens;
+	size_t nr;
+};
+
+static enum status next_name(struct table *t, struct name *name, struct err *err)
+{
+	const uint8_t *byte;
+	enum status st = take(t, 1, &byte, err);
 
 	if (st != ST_OK)
 		return st;
-	nr_tokens = byte;
+	name->nr = *byte;
 	/* Long names have two length bytes since commit 73bbb94466fd ("kallsyms: support "big" kernel symbols"). */
-	if (byte & 0x80) {
-		st = next_byte(t, &byte, err);
-		nr_tokens = (nr_tokens & 0x7f) | (unsigned)byte << 7;
-	}
-	for (; st == ST_OK && nr_tokens; nr_tokens--) {
-		const char *token;
-
-		st = next_byte(t, &byte, err);
+	if (name->nr & 0x80) {
+		st = take(t, 1, &byte, err);
 		if (st != ST_OK)
-			break;
-		if (t->token_index[byte] >= TOKEN_TABLE_MAX)
-			return err_set(err, ST_BAD_INPUT, "symbol table: token %u lies outside its table", byte);
-		for (token = t->tokens + t->token_index[byte]; *token; token++) {
-			if (!is_type && len + 1 < NAME_MAX_LEN)
-				name[len++] = *token;
+			return st;
+		name->nr = (name->nr & 0x7f) | (size_t)*byte << 7;
+	}
+	return take(t, name->nr, &name->tokens, err);
+}
+
+static uint64_t hash_of_name(const struct table *t, const struct name *name)
+{
+	const uint8_t *byte = name->tokens, *end = byte + name->nr;
+	uint64_t hash = name->nr ? t->first_hash[*byte++] : 0;
+
+	for (; byte < end; byte++)
+		hash = hash * t->tokens[*byte].factor + t->tokens[*byte].hash;
+	return hash;
+}
+
+/* Spelled out: is it @wanted? */
+static bool name_is(const struct table *t, const struct name *name, const char *wanted)
+{
+	bool is_type = true;
+
+	for (size_t i = 0; i < name->nr; i++)
+		for (const char *c = t->token_text + t->token_index[name->tokens[i]]; *c; c++) {
+			if (!is_type && *c != *wanted++)
+				return false;
 			is_type = false;
 		}
-	}
-	name[len] = '\0';
-	return st;
+	return !*wanted;
 }
 
 struct hit {
 	bool found;
 	uint32_t index;
+	uint64_t hash;
 };
+
+/* One bit for each wanted hash: most names are none of them, and one look tells. */
+static bool *filter_bit(bool filter[FILTER_BITS], uint64_t hash)
+{
+	return &filter[hash >> 54];
+}
 
 static enum status find_names(struct table *t, const struct kallsyms_symbol *wanted, size_t nr, struct hit *hits,
 			      struct err *err)
 {
-	char name[NAME_MAX_LEN];
+	bool filter[FILTER_BITS] = { false };
 	size_t left = nr;
 
+	_Static_assert(FILTER_BITS - 1 == UINT64_MAX >> 54, "the top bits of a hash");
+	for (size_t k = 0; k < nr; k++) {
+		hits[k].hash = hash_of(wanted[k].name);
+		*filter_bit(filter, hits[k].hash) = true;
+	}
 	for (uint32_t i = 0; i < t->nr_symbols && left; i++) {
-		enum status st = next_name(t, name, err);
+		struct name name;
+		uint64_t hash;
+		enum status st = next_name(t, &name, err);
 
 		if (st != ST_OK)
 			return err_wrap(err, st, "symbol %u of the kernel's symbol table", i);
+		hash = hash_of_name(t, &name);
+		if (!*filter_bit(filter, hash))
+			continue;
 		for (size_t k = 0; k < nr; k++) {
-			if (hits[k].found || strcmp(name, wanted[k].name) != 0)
+			if (hits[k].found || hits[k].hash != hash || !name_is(t, &name, wanted[k].name))
 				continue;
-			hits[k] = (struct hit){ true, i };
+			hits[k].found = true;
+			hits[k].index = i;
 			left--;
 		}
 	}
@@ -230,21 +330,53 @@ static enum status lookup(struct table *t, struct kallsyms_symbol *wanted, size_
 	if (!hits[nr].found)
 		return err_set(err, ST_BAD_INPUT, "the kernel's symbol table has no _stext");
 	st = find_scheme(t, hits[nr].index, &scheme, err);
-	for (size_t k = 0; st == ST_OK && k < nr; k++) {
-		wanted[k].found = hits[k].found;
-		if (hits[k].found)
-			st = resolve(t, scheme, hits[k].index, &wanted[k].vaddr, err);
-	}
+	/* An address that cannot be read is no reason to do without the others. */
+	for (size_t k = 0; st == ST_OK && k < nr; k++)
+		wanted[k].found = hits[k].found && resolve(t, scheme, hits[k].index, &wanted[k].vaddr, NULL) == ST_OK;
 	return st;
+}
+
+static bool from_cache(const struct kallsyms_cache *cache, struct kallsyms_symbol *wanted)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(common_names); i++)
+		if (!strcmp(cache->symbols[i].name, wanted->name)) {
+			*wanted = cache->symbols[i];
+			return true;
+		}
+	return false;
+}
+
+/* One pass for @wanted and, where nobody has looked for them yet, the common names. */
+static enum status look_up_all(struct kmodel *km, struct kallsyms_symbol *wanted, size_t nr, struct err *err)
+{
+	size_t nr_common = km->symbols ? 0 : ARRAY_SIZE(common_names);
+	_cleanup_free_ struct kallsyms_symbol *all = calloc(nr + nr_common, sizeof(*all));
+	struct table t = { .km = km };
+	enum status st = all ? open_table(&t, err) : err_set(err, ST_NO_MEMORY, "out of memory");
+
+	if (st == ST_OK) {
+		memcpy(all, wanted, nr * sizeof(*all));
+		for (size_t i = 0; i < nr_common; i++)
+			all[nr + i].name = common_names[i];
+		st = lookup(&t, all, nr + nr_common, err);
+	}
+	close_table(&t);
+	if (st != ST_OK)
+		return st;
+	memcpy(wanted, all, nr * sizeof(*all));
+	if (nr_common) {
+		km->symbols = malloc(sizeof(*km->symbols));
+		if (km->symbols)
+			memcpy(km->symbols->symbols, all + nr, sizeof(km->symbols->symbols));
+	}
+	return ST_OK;
 }
 
 enum status kallsyms_lookup(struct kmodel *km, struct kallsyms_symbol *wanted, size_t nr, struct err *err)
 {
-	struct table t = { .km = km };
-	enum status st = open_table(&t, err);
+	size_t nr_cached = 0;
 
-	if (st == ST_OK)
-		st = lookup(&t, wanted, nr, err);
-	close_table(&t);
-	return st;
+	while (km->symbols && nr_cached < nr && from_cache(km->symbols, &wanted[nr_cached]))
+		nr_cached++;
+	return nr_cached < nr ? look_up_all(km, wanted, nr, err) : ST_OK;
 }

@@ -12,7 +12,8 @@ struct kallsyms_symbol {
 };
 
 /**
- * Look up the @nr symbols of @wanted in the crashed kernel's own symbol table, in one pass over it. VMCOREINFO tells where
+ * Look up the @nr symbols of @wanted in the crashed kernel's own symbol table, in one pass over it, or none for names that
+ * an earlier call has found on its way (@km remembers the common ones). VMCOREINFO tells where
  * the table is since Linux 6.0 (commit 5fd8fea935a1 ("vmcoreinfo: include kallsyms symbols")). How its offsets are to be
  * read has changed more than once, so each known scheme is tried until the table's _stext is SYMBOL(_stext).
  * ST_NOT_FOUND: VMCOREINFO does not tell. ST_BAD_INPUT: the table makes no sense. A symbol that is not there is no error.

@@ -178,6 +178,7 @@ void kmodel_close(struct kmodel *km)
 	if (!km->is_clone)
 		vmcoreinfo_free(km->vi);
 	free(km->cache);
+	free(km->symbols);
 	free(km);
 }
 

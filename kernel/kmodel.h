@@ -41,6 +41,7 @@ struct kmodel {
 	unsigned pgtable_levels;
 	uint64_t pte_addr_mask;	       /**< bits of an entry that are address, encryption bits removed */
 	struct kmodel_cache *cache;    /**< page-table pages */
+	struct kallsyms_cache *symbols; /**< of kernel/kallsyms.c; NULL: no look-up yet */
 	void (*table_fn)(void *ctx, uint64_t paddr, uint64_t len_bytes); /**< see kmodel_watch_tables() */
 	void *table_ctx;
 	struct facts_report facts;
