@@ -4,18 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernel/kallsyms.h"
-
-/*
- * struct resource (include/linux/ioport.h) on a 64-bit machine: start, end (inclusive), name, flags, desc, parent, sibling,
- * child; eight words, the same since commit 43ee493bde78 ("resource: Add I/O resource descriptor") of Linux 4.6.
- */
-#define RESOURCE_BYTES 64
-#define RESOURCE_START 0
-#define RESOURCE_END 8
-#define RESOURCE_NAME 16
-#define RESOURCE_SIBLING 48
-#define RESOURCE_CHILD 56
+#include "kernel/iomem_root.h"
 
 #define MAX_REGIONS 16384u
 #define MAX_DEPTH 16u
@@ -61,26 +50,35 @@ static enum status read_siblings(struct iomem *io, struct kmodel *km, uint64_t v
 	return ST_OK;
 }
 
+/* The kernel has put its own text there, and knows where that is. */
+static bool has_own_text(const struct iomem *io, struct kmodel *km)
+{
+	uint64_t stext, paddr, len;
+
+	return vmcoreinfo_symbol(km->vi, "_stext", &stext) &&
+	       kmodel_translate(km, stext, &paddr, &len, NULL) == ST_OK && iomem_is_inside(io, paddr, "Kernel code");
+}
+
 enum status iomem_init(struct iomem *io, struct kmodel *km, struct err *err)
 {
-	struct kallsyms_symbol root = { .name = "iomem_resource" };
-	uint64_t child;
+	uint64_t root, child;
 	enum status st;
+	bool guessed;
 
 	*io = (struct iomem){ 0 };
 	if (!km->pm->is_64bit)
 		return err_set(err, ST_UNSUPPORTED, "the resource tree of a 32-bit kernel is not understood");
-	st = kallsyms_lookup(km, &root, 1, err);
-	if (st == ST_OK && !root.found)
-		st = err_set(err, ST_NOT_FOUND, "the kernel's symbol table has no iomem_resource");
+	st = iomem_find_root(km, &root, &guessed, err);
 	if (st == ST_OK)
-		st = kmodel_read_u64(km, root.vaddr + RESOURCE_CHILD, &child, err);
+		st = kmodel_read_u64(km, root + RESOURCE_CHILD, &child, err);
 	if (st != ST_OK)
 		return st;
 	io->regions = calloc(MAX_REGIONS, sizeof(*io->regions));
 	if (!io->regions)
 		return err_set(err, ST_NO_MEMORY, "out of memory");
 	st = read_siblings(io, km, child, 0, err);
+	if (st == ST_OK && guessed && !has_own_text(io, km))
+		st = err_set(err, ST_NOT_FOUND, "what looks like the resource tree has no kernel code in it");
 	if (st != ST_OK)
 		iomem_deinit(io);
 	return st;

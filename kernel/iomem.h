@@ -17,8 +17,8 @@ struct iomem {
 };
 
 /**
- * Read the tree below iomem_resource, which kallsyms finds. Bounded against loops. ST_NOT_FOUND: this kernel's VMCOREINFO
- * does not lead to it (before Linux 6.0).
+ * Read the tree below iomem_resource, which kallsyms finds, or a search through the kernel's image. Bounded against loops.
+ * ST_NOT_FOUND: neither leads to it.
  */
 enum status iomem_init(struct iomem *io, struct kmodel *km, struct err *err) __must_check;
 void iomem_deinit(struct iomem *io);
