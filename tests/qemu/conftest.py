@@ -119,14 +119,21 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             terminalreporter.line(f"{name:36} {seconds:6.1f} s")
     for title, text in MEASURED:
         terminalreporter.line(f"{title}: {text}")
-    widths = [max(len(cell) for cell in column) for column in zip(*TABLE, strict=True)]
-    for row in TABLE:
-        terminalreporter.line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    for title, rows in TABLES.items():
+        terminalreporter.section(title)
+        widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+        for row in rows:
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            terminalreporter.line("  ".join(cells).rstrip())
 
 
 MEASURED: list[tuple[str, str]] = []
-# Rows of matrix.py, all of one length.
-TABLE: list[tuple[str, ...]] = []
+TABLES: dict[str, list[tuple[str, ...]]] = {}
+
+
+def table(title: str, head: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """The rows of a table of the summary, `head` being the first; append to it what is as long."""
+    return TABLES.setdefault(title, [head])
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 import crashes
 import pairs
-from conftest import TABLE
+from conftest import table
 from cycle import Result
 
 COUNTS = ("common", "equal", "explained", "unexplained", "lost")
@@ -18,8 +18,6 @@ HEAD = ("firmware", "kexec", "vmcoreinfo", "kernel", "format", *COUNTS, "seconds
 @pytest.mark.parametrize("crash", [crashes.pair_name(*combination) for combination in crashes.PAIRS], indirect=True)
 def test_pair_matches(crash: Result, format_name: str) -> None:
     pair, plan = crash.pairs[format_name], crash.plan
-    if not TABLE:
-        TABLE.append(HEAD)
     if pair.report:
         pages = pair.pages
         counts = (pages["common"], pages["equal"], pages["differ_explained"], pages["differ_unexplained"], pair.lost)
@@ -27,5 +25,5 @@ def test_pair_matches(crash: Result, format_name: str) -> None:
         counts = ("-",) * len(COUNTS)
     device = "with" if plan.vmcoreinfo else "without"
     where = (plan.firmware, f"-{plan.kexec}", device, crash.facts["release"].split("-")[0], format_name)
-    TABLE.append(tuple(str(cell) for cell in (*where, *counts, f"{pair.seconds:.1f}")))
+    table("pairs", HEAD).append(tuple(str(cell) for cell in (*where, *counts, f"{pair.seconds:.1f}")))
     assert not pairs.complaint(pair, plan.kexec, crash.facts["iomem"])
