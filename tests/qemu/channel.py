@@ -7,6 +7,7 @@ the socket does not exist yet, and the end of QEMU is seen at once, as the end o
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import threading
@@ -18,12 +19,16 @@ class HarnessError(RuntimeError):
     """The guest, QEMU or a tool did not do what the test needs before it can judge anything."""
 
 
+# On a machine that is busy with other things as well, QEMU_PATIENCE=3 waits three times as long.
+PATIENCE = float(os.environ.get("QEMU_PATIENCE", "1"))
+
+
 class Deadline:
     """A point in time; what every wait of the harness is bounded by."""
 
     def __init__(self, seconds: float):
-        self.seconds = seconds
-        self._end = time.monotonic() + seconds
+        self.seconds = seconds * PATIENCE
+        self._end = time.monotonic() + self.seconds
 
     def left(self) -> float:
         """Seconds that remain, never negative."""

@@ -3,6 +3,7 @@
 
     INNERCORE_BIN       the program under test (default build/innercore)
     QEMU_JOBS           guests at a time (default 2)
+    QEMU_PATIENCE       how many times as long to wait for a guest (default 1)
     QEMU_FOLDER         where the guests live (default build/qemu); emptied first
     INNERCORE_KEEP=1    keep the raw memory images there
     KERNEL=, MODULES=, VMLINUX=    take this kernel instead of Debian's
