@@ -24,6 +24,10 @@ ARM_SECONDS = 120
 CAPTURE_SECONDS = 300
 # The balloon takes this much away from the guest: offline pages.
 BALLOON_MIB = 32
+# Of virtio-mem the second half of the last block stays away: offline pages amid online ones.
+HOTPLUG_MIB = {"dimm": 256, "virtio-mem": 192}
+VIRTIO_MEM = ("-object", "memory-backend-ram,id=vmem,size=512M")
+VIRTIO_MEM += ("-device", "virtio-mem-pci,id=virtio-mem,memdev=vmem,requested-size=0")
 RAW_COPY_RESERVATION = "192M"
 # Whoever writes the command gets the user pages, so a shell does that, and stays. The pages of the two files must be of
 # one's own file: what is overwritten is in no other file's cache.
@@ -77,6 +81,8 @@ class Plan:
     config: tuple[tuple[str, str], ...] = ()  # on top of default_config()
     kexec: str = "s"  # which of kexec's ways: -s is kexec_file_load, -c is kexec_load
     vmcoreinfo: bool = False  # -device vmcoreinfo: QEMU's dumps carry the kernel's VMCOREINFO
+    hotplug: str = ""  # "dimm" or "virtio-mem": memory that comes while the guest runs
+    gigantic: bool = False  # a huge page of 1 GiB, and the memory for it; struct pages of huge pages given back
     witness: bool = False  # plant pages of known kind and content: see witness.py
     outer: tuple[str, ...] = ()  # formats, see pairs.FORMATS, that QEMU dumps in while the capture kernel waits
     target_write_bytes_per_second: int = 0
@@ -176,8 +182,10 @@ class Crash:
         disks.append(Disk(self.target_disk, "target", write_bytes_per_second=plan.target_write_bytes_per_second))
         self.raw_disk: pathlib.Path | None = None
         if plan.raw_copy or plan.fs_type == "xfs":
-            self.raw_disk = image.blank_disk(folder / "raw.img", plan.memory_mib + 64)
+            self.raw_disk = image.blank_disk(folder / "raw.img", plan.memory_mib + HOTPLUG_MIB.get(plan.hotplug, 0) + 64)
             disks.append(Disk(self.raw_disk, "rawcopy"))
+        if plan.hotplug == "virtio-mem":
+            extra += VIRTIO_MEM
         machine = Machine(
             kernel=plan.kernel,
             initrd=images.initramfs(plan.kernel),
@@ -185,7 +193,8 @@ class Crash:
             firmware=plan.firmware,
             memory_mib=plan.memory_mib,
             cpu=plan.cpu,
-            append=(append + (" harness.nocopy" if plan.outer and not plan.raw_copy else "")).strip(),
+            max_memory_mib=plan.memory_mib + 1024 if plan.hotplug else 0,
+            append=" ".join(filter(None, (append, *self._appended(plan)))),
             crashkernel=RAW_COPY_RESERVATION if plan.raw_copy or plan.outer else plan.crashkernel,
             extra=extra + (("-device", "vmcoreinfo") if plan.vmcoreinfo else ()),
             # The host cannot read xfs without mounting it, so the guest comes back and copies it out.
@@ -195,6 +204,12 @@ class Crash:
         self._images = images
         self._stage_began = time.monotonic()
         self._panic_at = 0
+
+    @staticmethod
+    def _appended(plan: Plan) -> list[str]:
+        """More words for the kernel's command line."""
+        words = ["harness.nocopy"] if plan.outer and not plan.raw_copy else []
+        return words + (["hugepagesz=1G hugepages=1 hugetlb_free_vmemmap=on nokaslr"] if plan.gigantic else [])
 
     def __enter__(self) -> Crash:
         self._stage_began = time.monotonic()
@@ -216,6 +231,22 @@ class Crash:
         self.guest.put(CONFIG, text.encode())
         self._stage_done("boot")
 
+    def hotplug(self) -> None:
+        """More memory, above all that there is: so what comes next is taken from it."""
+        if not self.plan.hotplug:
+            return
+        qmp, size_mib = self.guest.qmp, HOTPLUG_MIB[self.plan.hotplug]
+        total_kib = int(self.guest.check("sed -n 's/^MemTotal: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo"))
+        if self.plan.hotplug == "dimm":
+            qmp.execute("object-add", qom_type="memory-backend-ram", id="dimm", size=size_mib << 20)
+            qmp.execute("device_add", driver="pc-dimm", id="pc-dimm", memdev="dimm")
+        else:
+            self.guest.check("modprobe virtio_mem")
+            qmp.execute("qom-set", path="virtio-mem", property="requested-size", value=size_mib << 20)
+        wanted_kib = total_kib + (size_mib << 10)
+        self.guest.check(f"HOTPLUG_KIB={wanted_kib}\n. /usr/libexec/hotplug.sh", LOAD_SECONDS)
+        self._stage_done("hotplug")
+
     def load(self) -> None:
         """Make pages of every class."""
         if not self.plan.load_mib:
@@ -223,7 +254,9 @@ class Crash:
         self.result.facts["load"] = self.guest.check(
             f"LOAD_FILES={self.plan.load_mib}\n. /usr/libexec/load.sh", LOAD_SECONDS
         )
-        self.guest.qmp.execute("balloon", value=(self.plan.memory_mib - BALLOON_MIB) << 20)
+        # QEMU counts dimms among what the balloon takes from, and virtio-mem not.
+        memory_mib = self.plan.memory_mib + (HOTPLUG_MIB["dimm"] if self.plan.hotplug == "dimm" else 0)
+        self.guest.qmp.execute("balloon", value=(memory_mib - BALLOON_MIB) << 20)
         self._stage_done("load")
 
     def plant(self) -> None:
@@ -352,6 +385,7 @@ def run(plan: Plan, images: Images, folder: pathlib.Path) -> Result:
     """All stages, one after the other."""
     with Crash(plan, images, folder) as crash:
         crash.boot()
+        crash.hotplug()
         crash.load()
         crash.plant()
         crash.arm()

@@ -57,6 +57,7 @@ class Machine:
     disks: tuple[Disk, ...]
     firmware: str = "ovmf"
     memory_mib: int = 1024
+    max_memory_mib: int = 0  # as far as memory may be plugged in later; 0: none may
     cpus: int = 2
     cpu: str = "max"
     append: str = ""
@@ -156,7 +157,9 @@ class Guest:
         argv = [qemu(), "-name", "innercore-test", "-nodefaults", "-no-user-config", "-display", "none", "-S"]
         argv += ["-machine", "q35", "-accel", accelerator() + (",thread=multi" if accelerator() == "tcg" else "")]
         quirks = "" if accelerator() == "kvm" else TCG_CPU_QUIRKS
-        argv += ["-cpu", machine.cpu + quirks, "-smp", str(machine.cpus), "-m", str(machine.memory_mib)]
+        argv += ["-cpu", machine.cpu + quirks, "-smp", str(machine.cpus)]
+        slots = f",slots=1,maxmem={machine.max_memory_mib}M" if machine.max_memory_mib else ""
+        argv += ["-m", f"{machine.memory_mib}M{slots}"]
         argv += self._firmware()
         argv += ["-kernel", str(machine.kernel.bzimage), "-initrd", str(machine.initrd), "-append", append]
         argv += ["-chardev", f"socket,id=console,fd={self.console.theirs.fileno()},logfile={self.folder}/console.log"]

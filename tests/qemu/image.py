@@ -213,6 +213,7 @@ def _populate(
     _install(vmcopy, root, "usr/libexec/vmcopy.cpio.gz", 0o644)
     _install(GUEST / "agent.sh", root, "usr/sbin/init")
     _install(GUEST / "load.sh", root, "usr/libexec/load.sh", 0o644)
+    _install(GUEST / "hotplug.sh", root, "usr/libexec/hotplug.sh", 0o644)
     _install(load, root, "usr/libexec/load")
     _install(kernel.bzimage, root, f"boot/vmlinuz-{kernel.release}", 0o644)
     shutil.copytree(kernel.modules, root / "lib/modules" / kernel.release, symlinks=True, ignore=_no_links_out)

@@ -26,9 +26,16 @@
 #define MADV_COLD 20
 #endif
 
+#ifndef MAP_HUGE_1GB
+#define MAP_HUGE_1GB (30 << 26)
+#endif
+
 #define KIB 1024UL
 #define MIB (1024UL * KIB)
 #define HUGE_BYTES (2 * MIB)
+#define GIGANTIC_BYTES (1024 * MIB)
+#define NR_SOCKETS 400
+#define NR_NAMES 20000
 
 static void missing(const char *what)
 {
@@ -115,6 +122,39 @@ static void hugetlb(void)
 		return;
 	}
 	fill(at, 2 * HUGE_BYTES, 4);
+}
+
+/* Only the machines that were booted with one have it. */
+static void gigantic(void)
+{
+	char *at = mmap(NULL, GIGANTIC_BYTES, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_HUGE_1GB, -1, 0);
+
+	if (at != MAP_FAILED)
+		fill(at, 8 * MIB, 12);
+}
+
+/* Objects of the kernel's on our behalf, every other one of which is given back: slabs of all degrees of fullness. */
+static void slabs(void)
+{
+	static int fds[2 * NR_SOCKETS];
+	char name[32] = "";
+
+	for (int i = 0; i < NR_SOCKETS; i++) {
+		if (socketpair(AF_UNIX, SOCK_DGRAM, 0, fds + 2 * i)) {
+			missing("sockets");
+			return;
+		}
+		if (write(fds[2 * i], name, sizeof(name)) != sizeof(name))
+			missing("datagrams");
+	}
+	for (int i = 0; i < 2 * NR_SOCKETS; i += 4)
+		close(fds[i]);
+	/* Names that are not there are remembered as such. */
+	for (int i = 0; i < NR_NAMES; i++) {
+		snprintf(name, sizeof(name), "/root/none/%d", i);
+		access(name, F_OK);
+	}
 }
 
 static void shared(void)
@@ -210,7 +250,9 @@ int main(int argc, char **argv)
 	anonymous();
 	pinned();
 	hugetlb();
+	gigantic();
 	shared();
+	slabs();
 	merged();
 	swapped();
 	poisoned();

@@ -29,6 +29,17 @@ mkdir -p /mnt/huge
 if mount -t tmpfs -o huge=always,size=64m tmpfs /mnt/huge; then
 	copy 12 /mnt/huge/file
 fi
+# A file system in a file, whose pages are those of the file and again those of the device that is made of it.
+mkdir -p /mnt/loop /root/none
+if modprobe -q loop && truncate -s 32M /root/loop && mke2fs -q -t ext4 /root/loop && mount -o loop /root/loop /mnt/loop; then
+	copy 8 /mnt/loop/file
+	sync
+	for i in $(seq 200); do
+		echo "$i" >/mnt/loop/$i
+	done
+else
+	echo "load: no loop"
+fi
 # Page cache, dentries, inodes.
 find / -xdev >/root/names
 find /proc/1 /sys/kernel/slab >/dev/null 2>&1
