@@ -67,8 +67,8 @@ bench: $(BUILD)/innercore $(BUILD)/bench/decode ## speed and size, side by side 
 check-qemu: $(BUILD)/innercore ## end to end: real guests that panic
 	$(Q)$(PYTEST) -v -ra --tb=short tests/qemu $(PYTEST_ARGS)
 
-check-matrix: $(BUILD)/innercore ## a pair of dumps of every kind: 16 boots, a table in the end; not part of check
-	$(Q)$(PYTEST) -q -ra --tb=short tests/qemu/matrix.py $(PYTEST_ARGS)
+check-matrix: $(BUILD)/innercore ## a pair of dumps of every kind, and every kernel: 32 boots, two tables in the end; not part of check
+	$(Q)$(PYTEST) -q -ra --tb=short tests/qemu/matrix.py tests/qemu/matrix_kernels.py $(PYTEST_ARGS)
 
 $(BUILD)/tests/%: tests/unit/%.c $(LIB_OBJS)
 	@mkdir -p $(@D)

@@ -28,8 +28,10 @@ TREE = HERE.parents[1]
 sys.path.insert(0, str(HERE))
 
 import crashes  # noqa: E402
-import judges.root  # noqa: E402
 import cycle  # noqa: E402
+import debian  # noqa: E402
+import judges.root  # noqa: E402
+import kernels  # noqa: E402
 
 FOLDER = pathlib.Path(os.environ.get("QEMU_FOLDER", TREE / "build/qemu")).resolve()
 
@@ -142,7 +144,23 @@ def crash(request: pytest.FixtureRequest) -> cycle.Result:
     """The crash that the test is parametrized with, by name: see on()."""
     run = request.config.stash[RUN]
     assert run is not None
-    return run.result(request.param)
+    try:
+        return run.result(request.param)
+    except debian.GoneError as error:
+        if request.param not in crashes.MAY_BE_GONE:
+            raise
+        pytest.skip(f"{request.param}: {str(error).splitlines()[-1]}")
+
+
+@pytest.fixture
+def outside(crash: cycle.Result) -> kernels.Judged:
+    """What the judges in the root of sid say of the crash, once for all tests of it."""
+    if crash.plan.kernel.vmlinux is None:
+        pytest.skip("no VMLINUX= for this kernel")
+    try:
+        return kernels.judged(crash)
+    except judges.root.RootError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture

@@ -39,6 +39,10 @@ class DebianError(RuntimeError):
     """Something about the mirror, a package or its contents; the message says what to do."""
 
 
+class GoneError(DebianError):
+    """The archive does not have it any more, or does not answer."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Flavour:
     """Where a kernel is looked for; `security` suites live on another archive than the others."""
@@ -223,16 +227,22 @@ class AptRoot:
         if self.stamp.exists() and time.time() - self.stamp.stat().st_mtime < LISTS_MAX_AGE_SECONDS:
             return
         try:
-            run(["apt-get", "-q", "update"], env=self.env)
+            self._ask(["apt-get", "-q", "update"])
             self.stamp.touch()
         except DebianError as error:
             if not self.stamp.exists():
                 raise
             say(f"package lists could not be refreshed, using the old ones ({str(error).splitlines()[-1]})")
 
+    def _ask(self, argv: Sequence[str], cwd: pathlib.Path | None = None) -> str:
+        try:
+            return run(argv, env=self.env, cwd=cwd)
+        except DebianError as error:
+            raise GoneError(str(error)) from error
+
     def show(self, package: str) -> list[dict[str, str]]:
         """The control fields of each version of `package`, newest first."""
-        text = run(["apt-cache", "show", package], env=self.env)
+        text = self._ask(["apt-cache", "show", package])
         records = []
         for stanza in text.strip().split("\n\n"):
             fields = re.findall(r"^([A-Za-z0-9-]+): (.*)$", stanza, re.MULTILINE)
@@ -242,7 +252,7 @@ class AptRoot:
     def download(self, package: str, version: str, folder: pathlib.Path) -> pathlib.Path:
         """The .deb of exactly this version, in `folder`."""
         say(f"downloading {package} {version}")
-        run(["apt-get", "-q", "download", f"{package}={version}"], env=self.env, cwd=folder)
+        self._ask(["apt-get", "-q", "download", f"{package}={version}"], folder)
         found = list(folder.glob(f"{package}_*.deb"))
         if len(found) != 1:
             raise DebianError(f"apt-get download {package}={version} left {len(found)} files in {folder}")

@@ -14,6 +14,7 @@ import sys
 
 import drgn
 from drgn.helpers.linux.pid import for_each_task
+from drgn.helpers.linux.printk import get_dmesg
 
 PAGE_SIZE = 4096
 UTSNAME = ("sysname", "nodename", "release", "version", "machine")
@@ -36,6 +37,7 @@ def main() -> int:
     name = prog["init_uts_ns"].name
     answer = {
         "identity": {field: getattr(name, field).string_().decode() for field in UTSNAME},
+        "dmesg": get_dmesg(prog).decode(errors="replace"),
         "tasks": [task.comm.string_().decode(errors="replace") for task in for_each_task(prog)],
         "pages": {pfn: page(prog, int(pfn)) for pfn in pfns},
     }

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`make check-matrix`: every kernel from the oldest that is promised to the newest there is; ends with a table."""
+
+from __future__ import annotations
+
+import pytest
+
+import crashes
+import kernels
+from conftest import table
+from cycle import Result
+
+on_all = pytest.mark.parametrize("crash", [crashes.kernel_name(*run) for run in crashes.KERNELS], indirect=True)
+
+
+@on_all
+def test_kernel_is_understood(crash: Result, outside: kernels.Judged, innercore: str) -> None:
+    table("kernels", kernels.HEAD).append(kernels.row(crash, outside))
+    wrong = kernels.complaints(crash, outside, innercore)
+    assert not wrong, "\n".join(wrong)
