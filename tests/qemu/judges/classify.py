@@ -567,6 +567,11 @@ class Judge:
         """A slab that its cache lists is marked so, or reserved where it is older than the allocator."""
         return code == CODE["slab"] and self.codes[pfn] not in (code, CODE["reserved"])
 
+    def _first_tails(self) -> list[int]:
+        """The second page of each slab of several."""
+        slab, head = CODE["slab"], self.marks.head
+        return [pfn for pfn in range(1, len(self.codes)) if self.codes[pfn] == slab and head(pfn) == pfn - 1]
+
     def judge(self) -> dict:
         """The header of the result; the codes are in `codes`."""
         self._by_marks()
@@ -583,6 +588,7 @@ class Judge:
         }
         return {
             "witnesses": witnesses,
+            "first tails": self._first_tails(),
             "classes": list(NAMES),
             "pages": len(self.codes),
             "partial": partial,

@@ -57,7 +57,7 @@ class Judgement:
     """What each page is: codes[pfn] is an index into classes; 0 is a page that the vmcore does not hold.
 
     `witnesses` counts the pages that lists and owners spoke of: were they few, the marks alone would have judged.
-    `partial`: PFNs of which the vmcore holds a part.
+    `partial`: PFNs of which the vmcore holds a part. `first_tails`: the second page of each slab of several pages.
     """
 
     release: str
@@ -66,6 +66,7 @@ class Judgement:
     anomalies: tuple[str, ...]
     partial: tuple[int, ...]
     witnesses: dict[str, int]
+    first_tails: tuple[int, ...] = ()
 
     def counts(self) -> dict[str, int]:
         """Pages per class, `absent` left out."""
@@ -93,6 +94,7 @@ def load(path: os.PathLike[str] | str) -> Judgement:
         anomalies=tuple(header["anomalies"]),
         partial=tuple(header["partial"]),
         witnesses=header["witnesses"],
+        first_tails=tuple(header["first tails"]),
     )
 
 

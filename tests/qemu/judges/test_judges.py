@@ -11,7 +11,7 @@ import pytest
 from judges import classify_names, pages, readers, root
 
 NAMES = classify_names.NAMES
-HEADER = {"release": "6.1", "anomalies": [], "partial": [], "witnesses": {}}
+HEADER = {"release": "6.1", "anomalies": [], "partial": [], "witnesses": {}, "first tails": []}
 
 
 def judgement_of(*names: str) -> pages.Judgement:
