@@ -230,6 +230,7 @@ enum status kmodel_clone(const struct kmodel *from, struct physmem *pm, struct k
 	km->pm = pm;
 	km->is_clone = true;
 	km->table_fn = NULL;
+	km->symbols = NULL; /* each its own: a look-up may come at any time */
 	km->cache = calloc(1, sizeof(*km->cache));
 	if (!km->cache) {
 		free(km);

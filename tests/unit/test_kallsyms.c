@@ -172,6 +172,31 @@ static void common_names_are_remembered(void **state)
 	table_free(t, km);
 }
 
+/* A thread's own kernel may look up while others do, and ends before them. */
+static void clones_remember_for_themselves(void **state)
+{
+	struct table *t = table_new();
+	struct kallsyms_symbol s = { .name = "nr_cpu_ids" };
+	struct kmodel *km, *clone;
+	struct err err = { 0 };
+
+	add_name(t, "_stext", 0x1000);
+	add_name(t, "nr_cpu_ids", 0x1040);
+	km = table_open(t);
+	assert_int_equal(kallsyms_lookup(km, &s, 1, &err), ST_OK);
+	assert_int_equal(kmodel_clone(km, &t->fk->pm, &clone, &err), ST_OK);
+	for (int i = 0; i < 2; i++) {
+		s.found = false;
+		assert_int_equal(kallsyms_lookup(clone, &s, 1, &err), ST_OK);
+		assert_true(s.found && s.vaddr == BASE + 0x1040);
+	}
+	kmodel_close(clone);
+	s.found = false;
+	assert_int_equal(kallsyms_lookup(km, &s, 1, &err), ST_OK);
+	assert_true(s.found && s.vaddr == BASE + 0x1040);
+	table_free(t, km);
+}
+
 static void table_that_is_not_the_kernels_is_refused(void **state)
 {
 	struct kallsyms_symbol s = { .name = "nr_cpu_ids" };
@@ -221,6 +246,7 @@ int main(void)
 		cmocka_unit_test(names_are_put_together_from_tokens),
 		cmocka_unit_test(long_names_and_many_windows_are_stepped_over),
 		cmocka_unit_test(common_names_are_remembered),
+		cmocka_unit_test(clones_remember_for_themselves),
 		cmocka_unit_test(table_that_is_not_the_kernels_is_refused),
 		cmocka_unit_test(names_without_an_end_are_bounded),
 	};
