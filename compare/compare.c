@@ -19,11 +19,10 @@ static void read_both_kernels(struct side *inner, struct side *outer)
 
 static void find_places(const struct side *inner, const struct side *outer, struct place *place)
 {
-	const struct side *mapped = outer->has_iomem ? outer : inner;
 	const struct side *reserved = outer->nr_crash_cma ? outer : inner;
 
 	place->page_size = inner->pm->page_size;
-	place->iomem = mapped->has_iomem ? &mapped->iomem : NULL;
+	place->iomem = side_iomem_of(inner, outer);
 	place->nr_crash_cma = reserved->nr_crash_cma;
 	memcpy(place->crash_cma, reserved->crash_cma, sizeof(place->crash_cma));
 }

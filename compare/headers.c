@@ -188,8 +188,9 @@ static const char *number(char text[24], bool known, uint64_t n)
 static void compare_max_mapnr(const struct side *inner, const struct side *outer, struct compare_report *r)
 {
 	const struct kdump_details *a = kdump_physmem_details(inner->pm), *b = kdump_physmem_details(outer->pm);
-	const struct side *mapped = outer->has_iomem ? outer : inner;
-	uint64_t ram_end = mapped->has_iomem ? iomem_ram_end(&mapped->iomem) : 0;
+	const struct iomem *io = side_iomem_of(inner, outer);
+	/* Of memory that was plugged in later a boot's map knows nothing. */
+	uint64_t ram_end = io && !io->is_boot_map ? iomem_ram_end(io) : 0;
 	char x[24], y[24], truth[24];
 
 	field_add(r, "max_mapnr", number(x, a, a ? a->header.max_mapnr : 0), number(y, b, b ? b->header.max_mapnr : 0),

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "kernel/e820.h"
 #include "kernel/kallsyms.h"
 
 /* The kernel gives one page to its VMCOREINFO; some distributions' patches more. */
@@ -169,9 +170,18 @@ void side_read_kernel(struct side *s)
 {
 	if (!s->km)
 		return;
-	s->has_iomem = iomem_init(&s->iomem, s->km, NULL) == ST_OK;
+	s->has_iomem = iomem_init(&s->iomem, s->km, NULL) == ST_OK || e820_init_iomem(&s->iomem, s->km, NULL) == ST_OK;
 	read_symbols(s);
 	read_uts(s);
+}
+
+const struct iomem *side_iomem_of(const struct side *inner, const struct side *outer)
+{
+	const struct side *tree = outer->has_iomem && !outer->iomem.is_boot_map ? outer : inner;
+
+	if (tree->has_iomem && !tree->iomem.is_boot_map)
+		return &tree->iomem;
+	return outer->has_iomem ? &outer->iomem : inner->has_iomem ? &inner->iomem : NULL;
 }
 
 void side_deinit(struct side *s)

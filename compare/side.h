@@ -43,6 +43,8 @@ enum status side_init(struct side *s, const char *const *paths, size_t nr_paths,
 void side_borrow_vmcoreinfo(struct side *s, const struct side *other);
 /** Read what lies in memory. What is not found stays empty. */
 void side_read_kernel(struct side *s);
+/** Whose map of memory both are judged by: a resource tree before an e820 map, the outer dump's before the inner's; or NULL. */
+const struct iomem *side_iomem_of(const struct side *inner, const struct side *outer);
 void side_deinit(struct side *s);
 
 #endif

@@ -14,6 +14,7 @@ struct iomem_region {
 struct iomem {
 	struct iomem_region *regions; /**< in tree order: a parent before its children */
 	size_t nr_regions;
+	bool is_boot_map; /**< from e820.h: no memory that was plugged in later, no devices */
 };
 
 /**

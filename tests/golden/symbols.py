@@ -44,13 +44,18 @@ CPU_ENTRY_AREA = 0xfffffe0000000000
 
 
 class Symbols:
-    """@reserve: whether there is a crash kernel's reservation. Changes the machine's memory and its VMCOREINFO."""
+    """
+    @reserve: whether there is a crash kernel's reservation. @e820: {symbol: [(start, length, type)]}, the firmware's maps; then
+    the tree of resources leads nowhere. Changes the machine's memory and its VMCOREINFO.
+    """
 
-    def __init__(self, m, reserve=True, stack_pages=4):
+    def __init__(self, m, reserve=True, stack_pages=4, e820=None):
         self.m, self.table = m, {'_stext': m.stext}
         m.ram.write(IMAGE_PADDR + KALLSYMS, bytes(0x90000))
         self._ring()
         self._resources(reserve)
+        if e820:
+            self._e820(e820)
         self._stacks(stack_pages)
         self._per_cpu()
         for name, off in (('vmcoreinfo_note', VMCOREINFO_NOTE), ('vmcoreinfo_data', VMCOREINFO_DATA)):
@@ -96,6 +101,14 @@ class Symbols:
         self.at(names, b'System RAM\0'.ljust(32, b'\0') + b'Crash kernel\0')
         self.at(IOMEM, struct.pack('<8Q', 0, (1 << 52) - 1, 0, 0, 0, 0, 0, self.m.image_vaddr(place(0))))
         self.table['iomem_resource'] = self.m.image_vaddr(IOMEM)
+
+    def _e820(self, tables):
+        """struct e820_table behind a pointer; crashk_res, which the tree had."""
+        for symbol, entries in tables.items():
+            raw = struct.pack('<I', len(entries)) + b''.join(struct.pack('<QQI', *e) for e in entries)
+            self.table[symbol] = self._var(struct.pack('<Q', self._var(raw)))
+        self.table['crashk_res'] = self._var(struct.pack('<8Q', CRASH_KERNEL[0], CRASH_KERNEL[1] - 1, *[0] * 6))
+        self.at(IOMEM + 56, struct.pack('<Q', 0x4141414141414141))
 
     def _stacks(self, nr_pages):
         """One of @nr_pages for each CPU, and one of two pages for its NMIs; of pages that are scattered."""

@@ -8,6 +8,7 @@ import pytest
 import elfcore
 import judges
 import pairs
+import symbols
 import vmcore
 from kdump import PAGE
 
@@ -211,6 +212,52 @@ def test_partial_pages_in_a_kdump(innercore, scratch):
     pairs.flip_elf(outer, pfn * PAGE + (start if start else end - 1))
     r = pairs.compare(innercore, scratch / 'inner', outer)
     assert (r.code, r.pages['unexplained_ranges']) == (1, [[pfn, pfn + 1]]), r
+
+
+def e820_of(m, edit=lambda entries: entries):
+    """RAM as elfcore.ragged() has it, something else behind each of its ranges."""
+    out = []
+    for ld in elfcore.ragged(m)[1:]:
+        out += [(ld.paddr, ld.file_len, 1), (ld.paddr + ld.file_len, -(ld.paddr + ld.file_len) % PAGE or PAGE, 4)]
+    return edit(out)
+
+
+def edges_differ(m, path):
+    """Where no RAM is, as another machine's firmware would leave it."""
+    for pfn, start, end in ragged_edges(m):
+        for off in (0, PAGE - 1):
+            if not start <= off < end:
+                pairs.flip_elf(path, pfn * PAGE + off)
+
+
+@pytest.mark.parametrize('tables, understood', (
+    (lambda m: {'e820_table': e820_of(m)}, True),
+    (lambda m: {'e820_table': e820_of(m, lambda e: e[::-1]), 'e820_table_firmware': e820_of(m)}, True),
+    (lambda m: {'e820_table_firmware': e820_of(m, lambda e: e + [(1 << 63, 1 << 63, 1)])}, False),
+    (lambda m: {'e820_table': e820_of(m, lambda e: [(a, n, 2) for a, n, _ in e])}, False),
+), ids=('e820', 'the other table', 'runs over', 'no RAM'))
+def test_e820_tells_where_ram_ends(innercore, scratch, tables, understood):
+    """The tree of resources cannot be read; both dumps hold whole pages, and no zeros give an edge away."""
+    m = vmcore.Machine(style='6.1', levels=4, negative_phys_base=False, seed=6)
+    fill_edges(m)
+    sy = symbols.Symbols(m, e820=tables(m))
+    src = elfcore.write(scratch / 'vmcore', elfcore.standard(m), sy.notes())
+    assert judges.capture(innercore, src, scratch / 'inner', 'none', 0).code == 0
+    outer = elfcore.write(scratch / 'outer', pairs.outer_loads(m), sy.notes(), qemu=True)
+    edges_differ(m, outer)
+    edges = [e for e in ragged_edges(m) if e[0] * PAGE < symbols.CRASH_KERNEL[0] or e[0] * PAGE >= symbols.CRASH_KERNEL[1]]
+    assert len(edges) == len(ragged_edges(m)) - 1
+    r = pairs.compare(innercore, scratch / 'inner', outer)
+    if not understood:
+        assert r.code == 1 and r.pages['differ_unexplained'] == len(edges) + 1, r
+        return
+    assert (r.code, r.verdict) == (0, 'match'), r
+    assert r.pages['causes']['partial_page'] == len(edges) and r.pages['causes']['crash_kernel'] == 1
+    for pfn, start, end in edges:
+        pairs.flip_elf(outer, pfn * PAGE + (start if start else end - 1))
+        r = pairs.compare(innercore, scratch / 'inner', outer)
+        assert (r.code, r.pages['unexplained_ranges']) == (1, [[pfn, pfn + 1]]), r
+        pairs.flip_elf(outer, pfn * PAGE + (start if start else end - 1))
 
 
 # Exactly one thing wrong.

@@ -31,7 +31,7 @@ static struct iomem_region regions[] = {
 	{ 0xfd000000, 0xfe000000, 1, "0000:00:02.0" },
 	{ 0xffc00000, 0x100000000, 0, "Reserved" },
 };
-static const struct iomem tree = { regions, ARRAY_SIZE(regions) };
+static const struct iomem tree = { .regions = regions, .nr_regions = ARRAY_SIZE(regions) };
 
 static struct place with_tree(void)
 {
@@ -144,7 +144,7 @@ static void several_ranges_in_one_page(void **state)
 		{ 0x1004000, 0x1004100, 0, "System RAM" },
 		{ 0x1004200, 0x1006000, 0, "System RAM" },
 	};
-	struct iomem io = { in_one, ARRAY_SIZE(in_one) };
+	struct iomem io = { .regions = in_one, .nr_regions = ARRAY_SIZE(in_one) };
 	struct place p = { .iomem = &io, .page_size = PAGE };
 
 	assert_cause(&p, 0x1001000, CAUSE_NONE);

@@ -268,7 +268,7 @@ static void with_a_tree_the_ram_part_must_agree(void **state)
 		{ BASE, BASE + 15 * PAGE + 0x400, 0, "System RAM" },
 		{ BASE + 15 * PAGE + 0x400, BASE + 16 * PAGE, 0, "Reserved" },
 	};
-	struct iomem io = { ram, ARRAY_SIZE(ram) };
+	struct iomem io = { .regions = ram, .nr_regions = ARRAY_SIZE(ram) };
 	struct pair *p = pair_new();
 
 	p->job.inner_is_kdump = p->job.outer_is_kdump = true;
@@ -321,7 +321,7 @@ static void place_explains_pages_of_one_side(void **state)
 		{ BASE + 4 * PAGE, BASE + 6 * PAGE, 1, "Crash kernel" },
 		{ BASE + 8 * PAGE, BASE + 16 * PAGE, 0, "ACPI Non-volatile Storage" },
 	};
-	struct iomem io = { tree, ARRAY_SIZE(tree) };
+	struct iomem io = { .regions = tree, .nr_regions = ARRAY_SIZE(tree) };
 	struct pair *p = pair_new();
 	struct compare_report *r;
 
@@ -366,7 +366,7 @@ static void lists_are_bounded(void **state)
 		{ BASE, BASE + 100 * PAGE, 0, "Reserved" },
 		{ BASE + 100 * PAGE, BASE + nr * PAGE, 0, "System RAM" },
 	};
-	struct iomem io = { tree, ARRAY_SIZE(tree) };
+	struct iomem io = { .regions = tree, .nr_regions = ARRAY_SIZE(tree) };
 	struct compare_report *r;
 
 	p->job.place.iomem = &io;
