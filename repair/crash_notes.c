@@ -8,6 +8,8 @@
 
 #include "formats/elf/notes.h"
 #include "kernel/arch/arch.h"
+#include "kernel/e820.h"
+#include "kernel/iomem.h"
 #include "kernel/kallsyms.h"
 
 /* struct elf_prstatus of x86_64: pr_reg at 112, in the order of struct user_regs_struct */
@@ -17,6 +19,8 @@
 #define NOTE_BYTES (12u + 8u + PRSTATUS_BYTES)
 #define MAX_CPUS 8192u
 #define MAX_HEADERS 256u
+/* Where nobody tells where the reservation is: a core can claim far more memory than it has bytes. */
+#define SEARCH_MAX_BYTES (1024 * GIB)
 
 static bool is_kernel_address(uint64_t v)
 {
@@ -104,18 +108,24 @@ static enum status take_cpu(struct blob *b, const struct physmem *pm, unsigned c
 	return take(b, note, err);
 }
 
+/* What is left of the work that one search may take. */
+struct bounds {
+	uint64_t pages;
+	unsigned headers;
+};
+
 /*
  * The header of /proc/vmcore as kexec left it in the crash reservation: one PT_NOTE for each CPU, whose p_offset is the
  * physical address of its crash note.
  */
-static bool is_elfcorehdr(const uint8_t *page, enum byte_order order)
+static bool is_elfcorehdr(const uint8_t head[sizeof(Elf64_Ehdr)], enum byte_order order)
 {
 	static const uint8_t ident[] = { 0x7f, 'E', 'L', 'F', ELFCLASS64 };
 
-	return !memcmp(page, ident, sizeof(ident)) && get_u16(page + offsetof(Elf64_Ehdr, e_type), order) == ET_CORE &&
-	       get_u16(page + offsetof(Elf64_Ehdr, e_machine), order) == EM_X86_64 &&
-	       get_u64(page + offsetof(Elf64_Ehdr, e_phoff), order) == sizeof(Elf64_Ehdr) &&
-	       get_u16(page + offsetof(Elf64_Ehdr, e_phentsize), order) == sizeof(Elf64_Phdr);
+	return !memcmp(head, ident, sizeof(ident)) && get_u16(head + offsetof(Elf64_Ehdr, e_type), order) == ET_CORE &&
+	       get_u16(head + offsetof(Elf64_Ehdr, e_machine), order) == EM_X86_64 &&
+	       get_u64(head + offsetof(Elf64_Ehdr, e_phoff), order) == sizeof(Elf64_Ehdr) &&
+	       get_u16(head + offsetof(Elf64_Ehdr, e_phentsize), order) == sizeof(Elf64_Phdr);
 }
 
 static bool is_vmcoreinfo(const uint8_t note[NOTE_BYTES], enum byte_order order)
@@ -145,27 +155,55 @@ static enum status from_elfcorehdr(struct kmodel *km, struct blob *b, uint64_t p
 	return st;
 }
 
-/* The header lies at the start of a page. Page cache may hold files that look like it: the first that leads to sane notes. */
-static enum status search_elfcorehdr(struct kmodel *km, struct blob *b, struct err *err)
+/* Looked for in @where only. The header lies at the start of a page. Others may look like it: the first that leads to sane notes. */
+static enum status search_range(struct kmodel *km, struct blob *b, struct range where, struct bounds *left, struct err *err)
 {
 	struct physmem *pm = km->pm;
-	uint8_t *page = malloc(pm->page_size);
-	uint64_t end = physmem_max_pfn(pm) * pm->page_size;
-	struct range run = { 0 };
-	enum status st = page ? ST_OK : err_set(err, ST_NO_MEMORY, "out of memory");
-	unsigned nr_tries = 0;
+	struct range run = { where.start, where.start };
+	enum status st = ST_OK;
 
-	while (st == ST_OK && !b->nr && nr_tries < MAX_HEADERS && physmem_next_data(pm, run.end, end, &run)) {
-		for (uint64_t at = align_up(run.start, pm->page_size); st == ST_OK && !b->nr && at < run.end;
-		     at += pm->page_size) {
-			if (physmem_read(pm, at, page, pm->page_size, NULL) != ST_OK || !is_elfcorehdr(page, pm->order))
+	while (physmem_next_data(pm, run.end, where.end, &run)) {
+		for (uint64_t at = align_up(run.start, pm->page_size); at < run.end; at += pm->page_size) {
+			uint8_t head[sizeof(Elf64_Ehdr)];
+
+			if (!left->pages--)
+				return ST_OK;
+			if (physmem_read(pm, at, head, sizeof(head), NULL) != ST_OK || !is_elfcorehdr(head, pm->order))
 				continue;
-			if (nr_tries++ == MAX_HEADERS)
-				break;
+			if (!left->headers--)
+				return ST_OK;
 			st = from_elfcorehdr(km, b, at, err);
+			if (st != ST_OK || b->nr)
+				return st;
 		}
 	}
-	free(page);
+	return ST_OK;
+}
+
+/* The crash reservation as the kernel has it in its tree of resources. False: not known. */
+static bool find_reservation(struct kmodel *km, struct iomem *io)
+{
+	if (iomem_init(io, km, NULL) != ST_OK && e820_init_iomem(io, km, NULL) != ST_OK)
+		return false;
+	for (size_t i = 0; i < io->nr_regions; i++)
+		if (!strcmp(io->regions[i].name, "Crash kernel"))
+			return true;
+	iomem_deinit(io);
+	return false;
+}
+
+static enum status search_elfcorehdr(struct kmodel *km, struct blob *b, struct err *err)
+{
+	struct bounds left = { .pages = SEARCH_MAX_BYTES / km->pm->page_size, .headers = MAX_HEADERS };
+	struct iomem io;
+	enum status st = ST_OK;
+
+	if (!find_reservation(km, &io))
+		return search_range(km, b, (struct range){ 0, physmem_max_pfn(km->pm) * km->pm->page_size }, &left, err);
+	for (size_t i = 0; i < io.nr_regions && st == ST_OK && !b->nr; i++)
+		if (!strcmp(io.regions[i].name, "Crash kernel"))
+			st = search_range(km, b, (struct range){ io.regions[i].start, io.regions[i].end }, &left, err);
+	iomem_deinit(&io);
 	return st;
 }
 

@@ -14,6 +14,8 @@
 #define TEXT_MAX (64u * 1024)
 /* Memory may hold any number of things that look right: enough is enough. */
 #define MAX_CANDIDATES 4096u
+/* Of these so many may have page tables and a utsname that agree: reading a symbol table takes long. */
+#define MAX_BANNERS 64u
 /* Elf32_Nhdr and the name "VMCOREINFO", padded to four bytes */
 #define NOTE_NAME "VMCOREINFO"
 #define NOTE_TEXT_OFF (12u + 12u)
@@ -24,6 +26,7 @@ struct search {
 	char *text;
 	bool has_crash_time;
 	unsigned nr_candidates; /**< distinct ones */
+	unsigned nr_banners;	/**< looked for */
 	uint64_t seen[MAX_CANDIDATES];
 };
 
@@ -80,7 +83,7 @@ static bool offset_is_true(const struct kmodel *km)
 }
 
 /* Does what @km reads at the banner's and utsname's place name the release that VMCOREINFO does? */
-static bool release_is_true(struct kmodel *km)
+static bool release_is_true(struct search *s, struct kmodel *km)
 {
 	struct kallsyms_symbol banner = { .name = "linux_banner" };
 	const char *release = vmcoreinfo_string(km->vi, "OSRELEASE");
@@ -97,6 +100,9 @@ static bool release_is_true(struct kmodel *km)
 		if (kmodel_read(km, uts + off + 130, found, 65, NULL) != ST_OK || strncmp(found, release, 65) != 0)
 			return false;
 	}
+	if (s->nr_banners == MAX_BANNERS)
+		return false;
+	s->nr_banners++;
 	if (kallsyms_lookup(km, &banner, 1, NULL) != ST_OK || !banner.found)
 		return true;
 	len = snprintf(expected, sizeof(expected), "Linux version %.64s ", release);
@@ -122,7 +128,7 @@ static bool try_text(struct search *s, const char *text, size_t len, bool better
 		free(copy);
 		return false;
 	}
-	if (!offset_is_true(km) || !release_is_true(km)) {
+	if (!offset_is_true(km) || !release_is_true(s, km)) {
 		kmodel_close(km);
 		free(copy);
 		return false;

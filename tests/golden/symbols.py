@@ -46,10 +46,10 @@ CPU_ENTRY_AREA = 0xfffffe0000000000
 class Symbols:
     """
     @reserve: whether there is a crash kernel's reservation. @e820: {symbol: [(start, length, type)]}, the firmware's maps; then
-    the tree of resources leads nowhere. Changes the machine's memory and its VMCOREINFO.
+    the tree of resources leads nowhere. @without: symbols that the table lacks. Changes the machine's memory and its VMCOREINFO.
     """
 
-    def __init__(self, m, reserve=True, stack_pages=4, e820=None):
+    def __init__(self, m, reserve=True, stack_pages=4, e820=None, without=()):
         self.m, self.table = m, {'_stext': m.stext}
         m.ram.write(IMAGE_PADDR + KALLSYMS, bytes(0x90000))
         self._ring()
@@ -61,6 +61,8 @@ class Symbols:
         for name, off in (('vmcoreinfo_note', VMCOREINFO_NOTE), ('vmcoreinfo_data', VMCOREINFO_DATA)):
             self.table[name] = self._pointer(off)
         self.table['vmcoreinfo_size'] = self._var(struct.pack('<Q', 1000))
+        for name in without:
+            del self.table[name]
         self._kallsyms()
 
     def at(self, off, raw):

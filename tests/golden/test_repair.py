@@ -2,6 +2,7 @@
 """repair on made-up dumps: a hypervisor's without VMCOREINFO, decoys in memory, partial dumps, cuts at any byte."""
 import json
 import random
+import resource
 import struct
 import subprocess
 import zlib
@@ -11,6 +12,7 @@ import pytest
 import brokendumps as bd
 import elfcore
 import judges
+import symbols
 import vmcore
 from kdump import PAGE, Kdump
 
@@ -277,3 +279,82 @@ def test_broken_dumps(sanitized, tmp_path):
             errors = [line for line in done.stderr.splitlines() if not line.startswith(b'innercore: warning: ')]
             assert len(errors) == 1, (name, done)
             assert path.read_bytes() == raw, name
+
+
+# --- hostile memory ------------------------------------------------------------------------------------------------
+
+
+def prstatus(rip):
+    desc = bytearray(336)
+    struct.pack_into('<Q', desc, 112 + 16 * 8, rip)
+    struct.pack_into('<Q', desc, 112 + 19 * 8, rip)
+    return vmcore.note(b'CORE', 1, bytes(desc))
+
+
+def plant_elfcorehdr(m, paddr, rip):
+    """As kexec leaves it, with one CPU, whose crash note lies behind it."""
+    phdr = elfcore.PHDR.pack(elfcore.PT_NOTE, 0, paddr + PAGE, 0, paddr + PAGE, 356, 356, 0)
+    m.ram.write(paddr, elfcore.EHDR.pack(b'\x7fELF\2\1\1' + bytes(9), elfcore.ET_CORE, elfcore.EM_X86_64, 1, 0, 64, 0, 0, 64, 56, 1, 0, 0, 0) + phdr)
+    m.ram.write(paddr + PAGE, prstatus(rip))
+
+
+@pytest.mark.parametrize('where', ('tree', 'e820', 'not told'))
+def test_elfcorehdr_is_looked_for_in_the_reservation(innercore, scratch, where):
+    m = vmcore.Machine(style='6.1', levels=4, negative_phys_base=False)
+    e820 = {'e820_table': [(start, end - start, 1) for start, end in vmcore.RANGES]} if where == 'e820' else None
+    sy = symbols.Symbols(m, reserve=where != 'not told', e820=e820, without=('crash_notes',))
+    plant_elfcorehdr(m, 0x500000, m.stext + 0x111)  # what page cache may hold
+    plant_elfcorehdr(m, symbols.CRASH_KERNEL[0] + 0x10000, m.stext + 0x222)
+    src = elfcore.write(scratch / 'outer', elfcore.standard(m), sy.notes(), qemu=True)
+    code, report, stderr = repair(innercore, '-z', 'none', '-o', scratch / 'out', src)
+    assert code == 0 and report['guest_cpus'] == 1, stderr
+    notes = Kdump.open(scratch / 'out').notes()
+    good, bad = (0x111, 0x222) if where == 'not told' else (0x222, 0x111)
+    assert prstatus(m.stext + good)[20:] in notes and prstatus(m.stext + bad)[20:] not in notes
+
+
+def limited(binary, cpu_seconds, *argv):
+    """Time on a CPU: other tests do not count."""
+    return subprocess.run([binary, *map(str, argv)], capture_output=True, timeout=300, env=judges.environment(),
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds)))
+
+
+def test_names_without_end(innercore, scratch):
+    """A symbol table of millions of names, each of thousands of tokens, each of thousands of characters."""
+    m = vmcore.Machine(style='6.1', levels=4, negative_phys_base=False)
+    symbols.Symbols(m)
+    image = vmcore.IMAGE_PADDR + symbols.KALLSYMS
+    m.ram.write(image + 0x2000, b'a' * 0x1000)  # tokens
+    m.ram.write(image + 0x3000, bytes(512))     # where each begins
+    m.ram.write(image + 0x5000, struct.pack('<I', 8 << 20))
+    m.ram.write(DECOY_AREA, b'\xff' * 0x400000)  # names
+    names = f'SYMBOL(kallsyms_names)={m.direct_map + DECOY_AREA:x}\n'.encode()
+    text = b''.join(line for line in m.vmcoreinfo.splitlines(keepends=True) if not line.startswith(b'SYMBOL(kallsyms_names)'))
+    src = elfcore.write(scratch / 'core', elfcore.standard(m), vmcore.notes(2, text + names))
+    done = limited(innercore, 20, 'compare', src, src)
+    assert done.returncode in (0, 1), done
+    done = limited(innercore, 20, 'repair', '-z', 'none', '-o', scratch / 'out', src)
+    assert done.returncode == 0, done
+
+
+def test_many_texts_that_nearly_prove_themselves(innercore, scratch):
+    """Each leads to the kernel's own tables and utsname, and to a long table of symbols whose banner is another's."""
+    m = vmcore.Machine(style='6.1', levels=4, negative_phys_base=False)
+    symbols.Symbols(m)
+    image = vmcore.IMAGE_PADDR + symbols.KALLSYMS
+    count = 1 << 19
+    last = b''.join(bytes([len(n) + 1]) + b'T' + n for n in (b'_stext', b'linux_banner'))
+    m.ram.write(0x11000000, b'\3Tab' * count + last)
+    m.ram.write(image + 0x5000, struct.pack('<I', count + 2))
+    offsets = vmcore.IMAGE_PADDR + 0x100
+    text = b''.join(line for line in m.vmcoreinfo.splitlines(keepends=True)
+                    if not line.startswith((b'SYMBOL(kallsyms_names)', b'SYMBOL(kallsyms_offsets)')))
+    m.ram.write(offsets, struct.pack('<ii', -1, -1))  # both at _stext
+    text += (f'SYMBOL(kallsyms_names)={m.direct_map + 0x11000000:x}\n'
+             f'SYMBOL(kallsyms_offsets)={m.stext + 0x100 - 4 * count:x}\n').encode()
+    for i, paddr in enumerate(range(DECOY_AREA, DECOY_AREA + 0x600000, PAGE)):
+        raw = text + b'COPY=%d\n' % i
+        m.ram.write(paddr, raw.ljust(PAGE, b'\0'))
+    src = elfcore.write(scratch / 'outer', elfcore.standard(m), vmcore.notes(2, None), qemu=True)
+    done = limited(innercore, 5, 'repair', '-z', 'none', '-o', scratch / 'out', src)
+    assert done.returncode == 2 and b'no VMCOREINFO' in done.stderr, done
