@@ -35,7 +35,7 @@ struct memmap {
 	size_t nr_sections;
 	size_t *last_found;	     /* index into sections, which a look-up notes: neighbours follow each other */
 	struct section *by_vaddr;    /* the same, ascending by map_vaddr */
-	uint64_t nr_wanted;
+	uint64_t nr_wanted, nr_disagreeing;
 	bool is_clone;		     /* borrows the sections */
 };
 
@@ -141,6 +141,38 @@ static uint64_t count_wanted(const struct memmap *mm)
 	return n;
 }
 
+/*
+ * With SPARSEMEM_VMEMMAP the struct pages of all sections are one array. Newer kernels tell where in VMCOREINFO; x86 has a
+ * variable, too, also where the kernel is built without that model: then no section agrees, and nothing is wrong.
+ */
+static bool find_vmemmap(const struct memmap *mm, uint64_t *base, bool *is_sure)
+{
+	uint64_t at;
+
+	*is_sure = vmcoreinfo_symbol(mm->km->vi, "vmemmap", base);
+	return *is_sure || (vmcoreinfo_symbol(mm->km->vi, "vmemmap_base", &at) &&
+			    kmodel_read_u64(mm->km, at, base, NULL) == ST_OK);
+}
+
+/* What mem_section says against what vmemmap says. A section about which they do not agree counts as missing. */
+static void drop_disagreeing(struct memmap *mm)
+{
+	size_t nr = 0;
+	uint64_t base;
+	bool is_sure;
+
+	if (!find_vmemmap(mm, &base, &is_sure))
+		return;
+	mm->nr_disagreeing = 0;
+	for (size_t i = 0; i < mm->nr_sections; i++)
+		if (mm->sections[i].map_vaddr == base + (mm->sections[i].nr << mm->pfn_section_shift) * mm->page_struct_size)
+			mm->sections[nr++] = mm->sections[i];
+	if (!nr && !is_sure)
+		return;
+	mm->nr_disagreeing = mm->nr_sections - nr;
+	mm->nr_sections = nr;
+}
+
 static int section_by_vaddr(const void *a, const void *b)
 {
 	const struct section *x = a, *y = b;
@@ -157,12 +189,21 @@ static enum status find_sections(struct memmap *mm, struct err *err)
 	if (!mm->sections)
 		return err_set(err, ST_NO_MEMORY, "out of memory");
 	resolve_all(mm, mm->mem_section);
+	drop_disagreeing(mm);
 	/*
 	 * With SPARSEMEM_EXTREME mem_section is a pointer since commit 83e3c48729d9 ("mm/sparsemem: Allocate mem_section at
 	 * runtime for CONFIG_SPARSEMEM_EXTREME=y"), and some kernels export the pointer's own address.
 	 */
-	if (!mm->nr_sections && kmodel_read_u64(mm->km, mm->mem_section, &behind, NULL) == ST_OK)
+	if (!mm->nr_sections && kmodel_read_u64(mm->km, mm->mem_section, &behind, NULL) == ST_OK) {
+		uint64_t nr_before = mm->nr_disagreeing;
+
 		resolve_all(mm, behind);
+		drop_disagreeing(mm);
+		mm->nr_disagreeing = max_u64(mm->nr_disagreeing, mm->nr_sections ? 0 : nr_before);
+	}
+	if (!mm->nr_sections && mm->nr_disagreeing)
+		return err_set(err, ST_BAD_INPUT, "mem_section and vmemmap disagree about all of %" PRIu64 " memory sections",
+			       mm->nr_disagreeing);
 	if (!mm->nr_sections)
 		return err_set(err, ST_NOT_FOUND, "none of %" PRIu64 " memory sections has a readable map", mm->nr_wanted);
 	mm->by_vaddr = calloc(mm->nr_sections, sizeof(*mm->by_vaddr));
@@ -323,6 +364,11 @@ void memmap_section_counts(const struct memmap *mm, uint64_t *wanted, uint64_t *
 {
 	*wanted = mm->nr_wanted;
 	*found = mm->nr_sections;
+}
+
+uint64_t memmap_sections_disagreeing(const struct memmap *mm)
+{
+	return mm->nr_disagreeing;
 }
 
 bool memmap_section_range(const struct memmap *mm, size_t i, struct range *map)

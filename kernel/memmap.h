@@ -13,6 +13,7 @@ struct memmap;
 /**
  * Find the sections of all RAM in the dump. Sections that are absent or cannot be read are left out: their pages are
  * unknown. ST_NOT_FOUND: VMCOREINFO does not tell of a memory model that is understood, or no section could be resolved.
+ * ST_BAD_INPUT: what it tells is nonsense, or contradicts vmemmap throughout.
  */
 enum status memmap_open(struct kmodel *km, size_t page_struct_size, struct memmap **mm, struct err *err) __must_check;
 /** The same map read through @km, a clone of its kmodel, by another thread; to be closed before @mm is. */
@@ -37,5 +38,7 @@ bool memmap_section_range(const struct memmap *mm, size_t i, struct range *map);
 
 /** Sections that RAM of the dump lies in; and of these, the ones that were found. */
 void memmap_section_counts(const struct memmap *mm, uint64_t *wanted, uint64_t *found);
+/** Sections, not found therefore, whose map mem_section puts elsewhere than the kernel's vmemmap does: one of them is wrong. */
+uint64_t memmap_sections_disagreeing(const struct memmap *mm);
 
 #endif

@@ -292,6 +292,86 @@ static void roots_end_where_their_number_says(void **state)
 	fake_memmap_free(&fm);
 }
 
+/* A map that is one array, as with SPARSEMEM_VMEMMAP. Returns where. */
+static uint64_t make_vmemmap(struct fake_memmap *fm)
+{
+	const uint64_t bytes = FAKE_SECTION_PAGES * FAKE_PAGE_STRUCT;
+	uint64_t base = fake_alloc(fm->fk, fm->nr_sections * bytes);
+
+	for (uint64_t nr = 0; nr < fm->nr_sections; nr++) {
+		fm->map_vaddr[nr] = base + nr * bytes;
+		fake_section_put(fm, nr, FAKE_SECTION_FLAGS);
+	}
+	number_pages(fm);
+	return base;
+}
+
+/* Tell of vmemmap as newer kernels do in VMCOREINFO, or as the symbol table does of x86's variable. */
+static void tell_vmemmap(struct fake_memmap *fm, uint64_t base, bool by_variable)
+{
+	uint64_t at = fake_alloc(fm->fk, FAKE_PAGE);
+
+	fake_put_u64(fm->fk, at, base);
+	fake_vi_add(fm->fk, "SYMBOL(%s)=%llx", by_variable ? "vmemmap_base" : "vmemmap",
+		    (unsigned long long)(by_variable ? at : base));
+}
+
+static void section_that_vmemmap_contradicts_is_missing(void **state)
+{
+	for (int by_variable = 0; by_variable < 2; by_variable++)
+		for (int damaged = 0; damaged < 2; damaged++) {
+			struct fake_memmap fm = fake_memmap_new(RAM, FAKE_EXTREME);
+			struct memmap *mm;
+			struct kmodel *km;
+
+			tell_vmemmap(&fm, make_vmemmap(&fm), by_variable);
+			if (damaged) { /* it reads well, and is another section's */
+				fm.map_vaddr[2] = fm.map_vaddr[1];
+				fake_section_put(&fm, 2, FAKE_SECTION_FLAGS);
+			}
+			km = fake_kernel_open(fm.fk);
+			mm = open_map(km);
+			check_numbers(mm, 0, NR_PFNS, damaged ? 2048 : 0, damaged ? 3072 : 0);
+			assert_int_equal(memmap_sections_disagreeing(mm), damaged);
+			memmap_close(mm);
+			kmodel_close(km);
+			fake_memmap_free(&fm);
+		}
+}
+
+/* x86 has the variable also where the sections have maps of their own. */
+static void maps_without_vmemmap_are_no_contradiction(void **state)
+{
+	struct fake_memmap fm = fake_memmap_new(RAM, FAKE_EXTREME);
+	struct memmap *mm;
+	struct kmodel *km;
+
+	number_pages(&fm);
+	tell_vmemmap(&fm, UINT64_C(0xffffea0000000000), true);
+	km = fake_kernel_open(fm.fk);
+	mm = open_map(km);
+	check_numbers(mm, 0, NR_PFNS, 0, 0);
+	assert_int_equal(memmap_sections_disagreeing(mm), 0);
+	memmap_close(mm);
+	kmodel_close(km);
+	fake_memmap_free(&fm);
+}
+
+static void contradiction_throughout_is_no_map(void **state)
+{
+	struct fake_memmap fm = fake_memmap_new(RAM, FAKE_EXTREME_INDIRECT);
+	struct memmap *mm;
+	struct kmodel *km;
+	struct err err = { 0 };
+
+	tell_vmemmap(&fm, make_vmemmap(&fm) + FAKE_PAGE_STRUCT, false);
+	km = fake_kernel_open(fm.fk);
+	assert_int_equal(memmap_open(km, FAKE_PAGE_STRUCT, &mm, &err), ST_BAD_INPUT);
+	assert_non_null(strstr(err.text, "disagree"));
+	kmodel_close(km);
+	fake_memmap_free(&fm);
+}
+
 static void assert_refused(const char *lines, enum status st)
 {
 	struct fake_kernel *fk = fake_kernel_new(RAM);
@@ -346,6 +426,9 @@ int main(void)
 		cmocka_unit_test(absurd_claims_of_ram_are_bounded_and_counted),
 		cmocka_unit_test(sixteen_tebibytes_have_a_map),
 		cmocka_unit_test(roots_end_where_their_number_says),
+		cmocka_unit_test(section_that_vmemmap_contradicts_is_missing),
+		cmocka_unit_test(maps_without_vmemmap_are_no_contradiction),
+		cmocka_unit_test(contradiction_throughout_is_no_map),
 		cmocka_unit_test(nonsense_in_vmcoreinfo_is_refused),
 	};
 
