@@ -12,7 +12,7 @@
 #include "kernel/btf.h"
 #include "kernel/kallsyms.h"
 
-#define TEXT_BYTES 4096u
+#define TEXT_BYTES 8192u
 
 /* How a key of VMCOREINFO is made from BTF. */
 enum maker {
@@ -29,8 +29,7 @@ enum need {
 	NEED_ALWAYS,   /* every kernel since 5.10 has it */
 	NEED_ONE_OF,   /* it or its successor */
 	NEED_WITH_DTOR, /* one of these, where hugetlb is told by a destructor's number */
-	NEED_TO_ASK,   /* worth a look, but many a kernel is built without the thing */
-	NEED_IF_ASKED, /* worth no look by itself */
+	NEED_NOT,      /* good to know, but many a kernel is built without the thing */
 };
 
 struct fact {
@@ -41,6 +40,8 @@ struct fact {
 };
 
 #define OFFSET_OF(need, group, a, b) { MAKE_OFFSET, need, group, a "." b, a, b }
+#define NODE_STAT(b) { MAKE_NUMBER, NEED_NOT, 0, "node_stat_item." b, "node_stat_item", b }
+#define ZONE_STAT(b) { MAKE_NUMBER, NEED_NOT, 0, "zone_stat_item." b, "zone_stat_item", b }
 
 static const struct fact facts[] = {
 	{ MAKE_SIZE, NEED_ALWAYS, 0, "page", "page", NULL },
@@ -59,7 +60,7 @@ static const struct fact facts[] = {
 	{ MAKE_NUMBER, NEED_ALWAYS, 0, "PG_private", "pageflags", "PG_private" },
 	{ MAKE_NUMBER, NEED_ALWAYS, 0, "PG_swapcache", "pageflags", "PG_swapcache" },
 	{ MAKE_NUMBER, NEED_ALWAYS, 0, "PG_swapbacked", "pageflags", "PG_swapbacked" },
-	{ MAKE_NUMBER, NEED_TO_ASK, 0, "PG_hwpoison", "pageflags", "PG_hwpoison" },
+	{ MAKE_NUMBER, NEED_NOT, 0, "PG_hwpoison", "pageflags", "PG_hwpoison" },
 	{ MAKE_BIT_MASK, NEED_ALWAYS, 0, "PG_head_mask", "pageflags", "PG_head" },
 	/* Slab and hugetlb were told by a flag, a number, and by now a page type. */
 	{ MAKE_NUMBER, NEED_ONE_OF, 3, "PG_slab", "pageflags", "PG_slab" },
@@ -71,14 +72,27 @@ static const struct fact facts[] = {
 	OFFSET_OF(NEED_WITH_DTOR, 5, "folio", "_folio_dtor"),
 	{ MAKE_TYPE, NEED_ALWAYS, 0, "PAGE_BUDDY_MAPCOUNT_VALUE", "pagetype", "buddy" },
 	{ MAKE_TYPE, NEED_ALWAYS, 0, "PAGE_OFFLINE_MAPCOUNT_VALUE", "pagetype", "offline" },
-	{ MAKE_TYPE, NEED_IF_ASKED, 0, "PAGE_UNACCEPTED_MAPCOUNT_VALUE", "pagetype", "unaccepted" },
+	{ MAKE_TYPE, NEED_NOT, 0, "PAGE_UNACCEPTED_MAPCOUNT_VALUE", "pagetype", "unaccepted" },
 	/* No kernel exports these: zsmalloc may be dropped, the others are named in reports. */
-	{ MAKE_TYPE, NEED_IF_ASKED, 0, "PAGE_ZSMALLOC_MAPCOUNT_VALUE", "pagetype", "zsmalloc" },
-	{ MAKE_NUMBER, NEED_IF_ASKED, 0, "PG_reserved", "pageflags", "PG_reserved" },
+	{ MAKE_TYPE, NEED_NOT, 0, "PAGE_ZSMALLOC_MAPCOUNT_VALUE", "pagetype", "zsmalloc" },
+	{ MAKE_NUMBER, NEED_NOT, 0, "PG_reserved", "pageflags", "PG_reserved" },
+	/* Where kernel/vmstat.c finds the kernel's own counters. Keys of our own: no kernel exports these. */
+	NODE_STAT("NR_INACTIVE_ANON"), NODE_STAT("NR_ACTIVE_ANON"), NODE_STAT("NR_INACTIVE_FILE"),
+	NODE_STAT("NR_ACTIVE_FILE"), NODE_STAT("NR_UNEVICTABLE"), NODE_STAT("NR_ISOLATED_ANON"),
+	NODE_STAT("NR_ISOLATED_FILE"), NODE_STAT("NR_ANON_MAPPED"), NODE_STAT("NR_FILE_PAGES"), NODE_STAT("NR_SHMEM"),
+	NODE_STAT("NR_SWAPCACHE"), NODE_STAT("NR_SLAB_RECLAIMABLE_B"), NODE_STAT("NR_SLAB_UNRECLAIMABLE_B"),
+	NODE_STAT("NR_PAGETABLE"), NODE_STAT("NR_ZSPAGES"), ZONE_STAT("NR_ZSPAGES"),
+	{ MAKE_SIZE, NEED_NOT, 0, "hstate", "hstate", NULL },
+	OFFSET_OF(NEED_NOT, 0, "hstate", "order"),
+	OFFSET_OF(NEED_NOT, 0, "hstate", "nr_huge_pages"),
 };
 
 static const char *const btf_names[] = { "page", "folio", "mem_section", "zone", "pageflags", "pagetype",
-					 "compound_dtor_id" };
+					 "compound_dtor_id", "node_stat_item", "zone_stat_item", "hstate" };
+
+/* Symbols that VMCOREINFO may lack; their values stand behind it too. */
+static const char *const symbol_names[] = { "mem_section", "vmemmap_base", "vm_node_stat", "vm_zone_stat",
+					    "_totalram_pages", "hstates", "hugetlb_max_hstate" };
 
 static const char *kind_of(const struct fact *f)
 {
@@ -125,24 +139,11 @@ static bool is_group_told(const struct vmcoreinfo *vi, unsigned group)
 	return false;
 }
 
-/*
- * Page types in the top byte (6.12 and later) have a name for zsmalloc, and it is in BTF only. PG_hwpoison is exported by
- * kernels that have it, so a look without need is rare.
- */
-static bool is_worth_a_look(const struct vmcoreinfo *vi)
-{
-	int64_t buddy, ignored;
-
-	if (!vmcoreinfo_number(vi, "PG_hwpoison", &ignored))
-		return true;
-	return vmcoreinfo_number(vi, "PAGE_BUDDY_MAPCOUNT_VALUE", &buddy) && !((uint64_t)buddy & 0xffffff);
-}
-
 static bool is_lacking(const struct vmcoreinfo *vi, const struct fact *f)
 {
 	int64_t ignored;
 
-	if (f->need == NEED_IF_ASKED || f->need == NEED_TO_ASK || is_told(vi, f))
+	if (f->need == NEED_NOT || is_told(vi, f))
 		return false;
 	if (f->need == NEED_WITH_DTOR && !vmcoreinfo_number(vi, "HUGETLB_PAGE_DTOR", &ignored))
 		return false;
@@ -247,27 +248,34 @@ static void add_facts(const struct vmcoreinfo *vi, struct btf *b, struct text *t
 	}
 }
 
-enum { SYM_START_BTF, SYM_STOP_BTF, SYM_MEM_SECTION, NR_SYMBOLS };
+static void add_symbols(const struct vmcoreinfo *vi, const struct kallsyms_symbol *syms, struct text *t)
+{
+	uint64_t known;
+
+	for (size_t i = 0; i < ARRAY_SIZE(symbol_names); i++)
+		if (syms[i].found && !vmcoreinfo_symbol(vi, syms[i].name, &known))
+			add_line(t, "SYMBOL(%s)=%" PRIx64 "\n", syms[i].name, syms[i].vaddr);
+}
 
 static enum status read_tables(struct kmodel *km, struct text *t, struct err *err)
 {
 	_cleanup_(btf_closep) struct btf *b = NULL;
-	struct kallsyms_symbol syms[NR_SYMBOLS] = {
-		[SYM_START_BTF] = { .name = "__start_BTF" },
-		[SYM_STOP_BTF] = { .name = "__stop_BTF" },
-		[SYM_MEM_SECTION] = { .name = "mem_section" },
-	};
-	uint64_t known;
-	enum status st = kallsyms_lookup(km, syms, NR_SYMBOLS, err);
+	struct kallsyms_symbol syms[ARRAY_SIZE(symbol_names) + 2] = { 0 };
+	struct kallsyms_symbol *start = &syms[ARRAY_SIZE(symbol_names)], *stop = start + 1;
+	enum status st;
 
+	for (size_t i = 0; i < ARRAY_SIZE(symbol_names); i++)
+		syms[i].name = symbol_names[i];
+	start->name = "__start_BTF";
+	stop->name = "__stop_BTF";
+	st = kallsyms_lookup(km, syms, ARRAY_SIZE(syms), err);
 	if (st != ST_OK)
 		return st;
 	add_line(t, "OSRELEASE=?\n");
-	if (syms[SYM_MEM_SECTION].found && !vmcoreinfo_symbol(km->vi, "mem_section", &known))
-		add_line(t, "SYMBOL(mem_section)=%" PRIx64 "\n", syms[SYM_MEM_SECTION].vaddr);
-	if (!syms[SYM_START_BTF].found || !syms[SYM_STOP_BTF].found)
+	add_symbols(km->vi, syms, t);
+	if (!start->found || !stop->found)
 		return err_set(err, ST_NOT_FOUND, "the kernel carries no type information (BTF)");
-	st = btf_open(km, syms[SYM_START_BTF].vaddr, syms[SYM_STOP_BTF].vaddr, btf_names, ARRAY_SIZE(btf_names), &b, err);
+	st = btf_open(km, start->vaddr, stop->vaddr, btf_names, ARRAY_SIZE(btf_names), &b, err);
 	if (st != ST_OK)
 		return st;
 	km->facts.nr_unknown_kinds = btf_nr_unknown(b);
@@ -285,10 +293,8 @@ void facts_complete(struct kmodel *km)
 
 	if (r->asked)
 		return;
-	r->nr_lacking = count_lacking(km->vi, r->lacking, sizeof(r->lacking));
-	if (!r->nr_lacking && !is_worth_a_look(km->vi))
-		return;
 	r->asked = true;
+	r->nr_lacking = count_lacking(km->vi, r->lacking, sizeof(r->lacking));
 	if (read_tables(km, &t, &err) != ST_OK)
 		snprintf(r->trouble, sizeof(r->trouble), "%.190s", err.text);
 	if (t.len && vmcoreinfo_parse(t.bytes, t.len, &more, NULL) == ST_OK)

@@ -9,8 +9,8 @@
  * answers are put into VMCOREINFO's form and stand behind it: a key that VMCOREINFO has is never overruled, and one that it
  * lacks is found by the same look-up as ever.
  *
- * Find what a page filter needs and VMCOREINFO does not say. Costs nothing where it says everything. No error: what stays
- * unknown means that pages are kept. Does its work once for each @km.
+ * Find what a page filter needs and VMCOREINFO does not say, and what the kernel's own counters of pages are found by
+ * (kernel/vmstat.h). No error: what stays unknown means that pages are kept. Does its work once for each @km.
  */
 void facts_complete(struct kmodel *km);
 

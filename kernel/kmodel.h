@@ -18,7 +18,7 @@ enum phys_base_source {
 
 /** What facts_complete() had to look for; see kernel/facts.h. */
 struct facts_report {
-	bool asked;		   /**< VMCOREINFO was not enough, so the kernel's own tables were looked for */
+	bool asked;		   /**< the kernel's own tables were looked for */
 	unsigned nr_lacking;	   /**< keys that VMCOREINFO lacks and this kernel should have */
 	unsigned nr_found;	   /**< of these, found in the tables */
 	unsigned nr_unknown_kinds; /**< BTF of kinds that are newer than this, stepped over */
