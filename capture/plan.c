@@ -92,13 +92,16 @@ static bool next_part(struct planner *p, struct sorted_part *part)
 	return true;
 }
 
-static void take_part(struct plan *plan, struct sorted_part *part)
+static void take_part(const struct planner *p, struct sorted_part *part)
 {
+	struct plan *plan = p->plan;
 	uint64_t nr = part->end_pfn - part->start_pfn;
 
-	for (int c = 0; c < PAGE_CLASS_COUNT; c++)
+	for (int c = 0; c < PAGE_CLASS_COUNT; c++) {
 		plan->by_class[c] += part->by_class[c];
-	plan->reserved_fired += part->nr_reserved_guarded;
+		plan->reserved_fired += p->drops[c] ? part->counts.reserved[c] : 0;
+	}
+	plan->slab += part->counts.slab;
 	guards_spare(&plan->guards, &plan->keep, part->start_pfn, nr, part->drop);
 	pageset_clear_bits(&plan->keep, part->start_pfn, part->drop, nr);
 	if (part->has_poison)
@@ -117,7 +120,7 @@ static void sort_all(struct planner *p)
 	for (size_t i = 0; i < parts_for(p->nr_sorters) && next_part(p, &p->parts[i]); i++)
 		go_on = go_on && pool_submit(p->pool, &p->parts[i]);
 	while (go_on && (part = pool_collect(p->pool))) {
-		take_part(plan, part);
+		take_part(p, part);
 		done += part->end_pfn - part->start_pfn;
 		if (c->step)
 			go_on = c->step(c->ctx, done, plan->keep.nr_present);
@@ -161,6 +164,7 @@ static enum status filter(struct plan *plan, struct kmodel *km, const struct pla
 		sort_all(&p);
 		guards_deinit(&plan->guards);
 		plan->sections_missing = classifier_sections_missing(c);
+		plan->sections_disagreeing = memmap_sections_disagreeing(classifier_memmap(c));
 		plan->filtered = true;
 	}
 	crew_deinit(&p);

@@ -28,7 +28,9 @@ struct plan {
 	uint64_t pages_not_in_source; /**< present, but the source dump itself holds no byte of them */
 	struct guards guards;	      /**< after plan_init() only the counts */
 	uint64_t reserved_fired;      /**< pages with PG_reserved that the rules would have dropped: kept */
-	uint64_t sections_missing;    /**< parts of RAM whose memory map could not be read: kept */
+	uint64_t slab;		      /**< of the kernel's: see struct classify_counts */
+	uint64_t sections_missing;    /**< parts of RAM whose memory map could not be read, or not be trusted: kept */
+	uint64_t sections_disagreeing; /**< of these: mem_section and vmemmap put it in different places */
 };
 
 /**

@@ -93,8 +93,15 @@ json_t *capture_report_json(const struct capture_report *r)
 	json_object_set_new(o, "pages", pages_json(r));
 	json_object_set_new(o, "classes", classes_json(r));
 	json_object_set_new(o, "facts", facts_json(&r->facts));
-	json_object_set_new(o, "zones_free", r->has_zones_free ? count(r->zones_free) : json_null());
+	json_object_set_new(o, "level_used", json_integer(r->level_used));
+	json_object_set_new(o, "why_level", json_string(r->why_level));
+	json_object_set_new(o, "counters", trust_counters_json(&r->trust));
+	json_object_set_new(o, "checks", trust_checks_json(&r->trust));
+	json_object_set_new(o, "zones_free", r->trust.has_free ? count(r->trust.free.most) : json_null());
 	json_object_set_new(o, "guards", guards_json(r));
+	json_object_set_new(o, "guards_untold", count(r->guards_untold));
+	json_object_set_new(o, "sections", json_pack("{s:o, s:o}", "missing", count(r->sections_missing), "disagreeing",
+						     count(r->sections_disagreeing)));
 	json_object_set_new(o, "holes", holes_json(r));
 	json_object_set_new(o, "hole_ranges", count(r->nr_hole_ranges));
 	json_object_set_new(o, "bytes", json_pack("{s:o, s:o}", "read", count(r->bytes_read), "written",

@@ -14,13 +14,13 @@
 
 #include "capture/plan.h"
 #include "capture/policy.h"
+#include "capture/trust.h"
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "common/pool.h"
 #include "emit/dump_header.h"
 #include "emit/emit.h"
 #include "formats/io/wsink.h"
-#include "kernel/zones.h"
 
 #define PROGRESS_SECONDS 0.2
 #define VMCORE_PATH "/proc/vmcore"
@@ -164,23 +164,31 @@ static void tell_facts(const struct facts_report *f)
 }
 
 /*
- * The zones' own count of free pages against the class: equal on a sound map, but for pages that were on their way when the
- * kernel stopped.
+ * Hold the plan against the kernel's own counters. What is far from them is planned once more and kept: costs a second look at
+ * the memory map, and only then.
  */
-static void check_zones(struct session *s)
+static enum status check_plan(struct session *s, struct plan_config *pc, struct err *err)
 {
 	struct capture_report *r = s->report;
-	uint64_t seen = r->pages_by_class[PAGE_CLASS_FREE], most;
-	/* A plan that was cut short, or a map with holes, has not seen them all. */
-	bool all_seen = r->pages_by_class[PAGE_CLASS_UNKNOWN] <= r->pages_present / 16 && !s->plan.sections_missing;
+	unsigned level = (unsigned)r->dump_level;
+	struct trust_seen seen = { s->plan.keep.nr_present, { 0 }, s->plan.slab, s->plan.sections_missing };
 
-	if (!s->km || !r->filtered)
-		return;
-	r->has_zones_free = zones_free_pages(s->km, &r->zones_free);
-	most = max_u64(seen, r->zones_free);
-	if (r->has_zones_free && all_seen && most - min_u64(seen, r->zones_free) > most / 8 + 1024)
-		log_warn("%" PRIu64 " pages look free, the kernel counted %" PRIu64 ": do not trust this filter", seen,
-			 r->zones_free);
+	if (!s->plan.filtered) {
+		r->level_used = r->dump_level & (int)DUMP_LEVEL_ZERO;
+		return ST_OK;
+	}
+	memcpy(seen.by_class, s->plan.by_class, sizeof(seen.by_class));
+	trust_weigh(&r->trust, s->km, &seen);
+	trust_describe(&r->trust, r->why_level, sizeof(r->why_level));
+	r->level_used = (int)trust_level(&r->trust, level);
+	if (!r->why_level[0])
+		return ST_OK;
+	log_warn("do not trust this filter: %s; dump level %u becomes %d", r->why_level, level, r->level_used);
+	if (r->level_used == r->dump_level)
+		return ST_OK;
+	plan_deinit(&s->plan);
+	pc->level = (unsigned)r->level_used;
+	return plan_init(&s->plan, s->pm, s->km, pc, err);
 }
 
 static void tell_guards(const struct capture_report *r)
@@ -192,6 +200,9 @@ static void tell_guards(const struct capture_report *r)
 	if (nr)
 		log_warn("%" PRIu64 " pages of the kernel's own looked like something to leave out and are kept: the memory map "
 			 "is damaged, or this program does not understand this kernel", nr);
+	if (r->guards_untold)
+		log_warn("the kernel's own memory is too scattered to guard all of it: %" PRIu64 " parts are not guarded",
+			 r->guards_untold);
 }
 
 /* Memory that the kernel would give without swapping, with a part left for what it needs itself; 0: it does not tell. */
@@ -226,6 +237,8 @@ static enum status make_plan(struct session *s, struct err *err)
 	double begin = units_now();
 	enum status st = plan_init(&s->plan, s->pm, s->km, &pc, err);
 
+	if (st == ST_OK)
+		st = check_plan(s, &pc, err);
 	if (st != ST_OK)
 		return st;
 	r->plan_seconds = units_now() - begin;
@@ -235,8 +248,10 @@ static enum status make_plan(struct session *s, struct err *err)
 	memcpy(r->guards_fired, s->plan.guards.fired, sizeof(r->guards_fired));
 	r->reserved_fired = s->plan.reserved_fired;
 	r->pages_kept = s->plan.keep.nr_set;
+	r->sections_missing = s->plan.sections_missing;
+	r->sections_disagreeing = s->plan.sections_disagreeing;
+	r->guards_untold = s->plan.guards.nr_untold;
 	tell_guards(r);
-	check_zones(s);
 	r->pages_not_in_source = s->plan.pages_not_in_source;
 	if (s->km) {
 		r->facts = s->km->facts;
@@ -244,9 +259,9 @@ static enum status make_plan(struct session *s, struct err *err)
 	}
 	if (!r->filtered)
 		log_warn("nothing is filtered, every page is kept: %s", r->why_unfiltered);
-	else if (s->plan.sections_missing)
-		log_warn("%" PRIu64 " sections of memory have no readable memory map: all their pages are kept",
-			 s->plan.sections_missing);
+	else if (r->sections_missing)
+		log_warn("%" PRIu64 " sections of memory have no memory map that can be used%s: all their pages are kept",
+			 r->sections_missing, r->sections_disagreeing ? " (mem_section and vmemmap disagree)" : "");
 	return ST_OK;
 }
 
@@ -267,15 +282,10 @@ static void take_result(struct session *s, const struct emit_result *e)
 	r->out_of_space = e->out_of_space;
 }
 
-/*
- * What was asked of this dump and of the one that it was made from. Where nothing could be filtered, the header must not say
- * that something was.
- */
+/* What was left out of this dump and of the one that it was made from: no more than that, whatever was asked. */
 static int32_t header_level(const struct session *s)
 {
-	int32_t level = s->plan.filtered ? s->report->dump_level : s->report->dump_level & (int)DUMP_LEVEL_ZERO;
-
-	return (level | s->pm->dump_level) & CAPTURE_DUMP_LEVEL_MAX;
+	return (s->report->level_used | s->pm->dump_level) & CAPTURE_DUMP_LEVEL_MAX;
 }
 
 static enum status write_dump(struct session *s, struct err *err)

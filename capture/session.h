@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "capture/trust.h"
 #include "common/err.h"
 #include "common/units.h"
 #include "kernel/anchors.h"
@@ -46,12 +47,16 @@ struct capture_report {
 	bool filtered;		 /**< false: there was no usable memory map, every page was kept */
 	char why_unfiltered[256];
 	char codec[16];
-	int dump_level;
+	int dump_level;		 /**< asked for */
+	int level_used;		 /**< less where the plan is not to be trusted, or nothing could be filtered */
+	char why_level[512];	 /**< what is not to be trusted; empty where nothing is wrong */
 	struct facts_report facts; /**< what VMCOREINFO did not tell the filter */
 	uint64_t guards_fired[ANCHOR_COUNT]; /**< pages that the rules would have dropped and that are the kernel's own */
 	uint64_t reserved_fired;	     /**< the same, told by PG_reserved */
-	bool has_zones_free;
-	uint64_t zones_free; /**< free pages as the crashed kernel counted them, to hold against the class */
+	uint64_t sections_missing;	     /**< parts of RAM without a memory map that can be read and trusted: kept */
+	uint64_t sections_disagreeing;	     /**< of these: mem_section and vmemmap contradict each other */
+	uint64_t guards_untold;		     /**< parts of the kernel's own memory that there was no room to guard */
+	struct trust trust;		     /**< the classes against the kernel's own counters */
 	uint64_t page_size;
 	uint64_t pages_present;
 	uint64_t pages_by_class[PAGE_CLASS_COUNT];

@@ -60,7 +60,7 @@ static void take_run(void *ctx, uint64_t start_pfn, uint64_t end_pfn, enum page_
 
 void sorter_run(struct sorter *s, struct sorted_part *part)
 {
-	uint64_t pfn = part->start_pfn, reserved_before = classifier_reserved_guarded(s->c);
+	uint64_t pfn = part->start_pfn;
 
 	memset(part->by_class, 0, sizeof(part->by_class));
 	memset(part->drop, 0, sizeof(part->drop));
@@ -73,5 +73,5 @@ void sorter_run(struct sorter *s, struct sorted_part *part)
 		classifier_run(s->c, pfn, end, take_run, s);
 		pfn = end;
 	}
-	part->nr_reserved_guarded = classifier_reserved_guarded(s->c) - reserved_before;
+	classifier_take_counts(s->c, &part->counts);
 }

@@ -13,7 +13,7 @@ struct sorted_part {
 	uint64_t start_pfn, end_pfn; /**< the owner's, read by the worker */
 	/* The rest is the worker's, read by the owner afterwards. */
 	uint64_t by_class[PAGE_CLASS_COUNT];
-	uint64_t nr_reserved_guarded;
+	struct classify_counts counts;
 	bool has_poison;
 	uint64_t drop[SORTER_PART_WORDS];   /**< left out at this level, unless something proves them the kernel's own */
 	uint64_t poison[SORTER_PART_WORDS]; /**< left out, whatever else is said of them */

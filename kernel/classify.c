@@ -27,7 +27,8 @@ struct classifier {
 	bool head_known;
 	uint64_t head_vaddr;
 	enum page_class head_class;
-	uint64_t nr_reserved_guarded;
+	bool head_is_slab;
+	struct classify_counts counts;
 };
 
 /* With layout and map given. */
@@ -95,9 +96,10 @@ const struct memmap *classifier_memmap(const struct classifier *c)
 	return c->mm;
 }
 
-uint64_t classifier_reserved_guarded(const struct classifier *c)
+void classifier_take_counts(struct classifier *c, struct classify_counts *counts)
 {
-	return c->nr_reserved_guarded;
+	*counts = c->counts;
+	c->counts = (struct classify_counts){ 0 };
 }
 
 /* The facts of @pfn out of the batch; false where its struct page is not there. */
@@ -127,6 +129,14 @@ static bool facts_anywhere(struct classifier *c, uint64_t pfn, struct page_facts
 	return valid[0];
 }
 
+/* What the kernel counts as slab. */
+static bool is_slab_like(const struct classifier *c, const struct page_facts *f)
+{
+	enum kernel_kind kind = page_kernel_kind(&c->layout, f);
+
+	return kind == KERNEL_KIND_SLAB || kind == KERNEL_KIND_LARGE_KMALLOC;
+}
+
 /* The class of the compound page whose head is said to lie at @head_vaddr. A link to anything but a head is nonsense. */
 static enum page_class class_of_head(struct classifier *c, uint64_t head_vaddr)
 {
@@ -139,11 +149,13 @@ static enum page_class class_of_head(struct classifier *c, uint64_t head_vaddr)
 	c->head_known = true;
 	c->head_vaddr = head_vaddr;
 	c->head_class = PAGE_CLASS_UNKNOWN;
+	c->head_is_slab = false;
 	if (!memmap_pfn_of(c->mm, head_vaddr, &pfn) || !facts_anywhere(c, pfn, &f, &next, &has_next))
 		return c->head_class;
 	if (!page_is_head(&c->layout, &f) || page_has_tail_mark(&f))
 		return c->head_class;
 	c->head_class = page_class_of(&c->layout, &f, has_next ? &next : NULL, head_vaddr);
+	c->head_is_slab = c->head_class == PAGE_CLASS_KERNEL && is_slab_like(c, &f);
 	/* A free block is no compound page, and poison is the head's own. */
 	if (c->head_class == PAGE_CLASS_FREE)
 		c->head_class = PAGE_CLASS_UNKNOWN;
@@ -174,6 +186,14 @@ static enum page_class class_of_free(struct classifier *c, uint64_t pfn, const s
 	return PAGE_CLASS_FREE;
 }
 
+static enum page_class classify_tail(struct classifier *c, uint64_t head_vaddr)
+{
+	enum page_class class = class_of_head(c, head_vaddr);
+
+	c->counts.slab += c->head_is_slab;
+	return class;
+}
+
 static enum page_class classify_by_rules(struct classifier *c, uint64_t pfn, uint64_t vaddr, const struct page_facts *f)
 {
 	struct page_facts next;
@@ -186,15 +206,19 @@ static enum page_class classify_by_rules(struct classifier *c, uint64_t pfn, uin
 	if (page_is_hwpoison(&c->layout, f))
 		return PAGE_CLASS_HWPOISON;
 	/* No tail has it: where the link and this contradict each other, the page is kept. */
-	if (page_is_slab(&c->layout, f))
+	if (page_is_slab(&c->layout, f)) {
+		c->counts.slab++;
 		return PAGE_CLASS_KERNEL;
+	}
 	if (page_is_tail(&c->layout, f, vaddr, &head_vaddr))
-		return class_of_head(c, head_vaddr);
+		return classify_tail(c, head_vaddr);
 	if (page_is_head(&c->layout, f)) /* of no other page does it matter */
 		behind = facts_in_batch(c, pfn + 1, &next) ? &next : NULL;
 	if (is_fake_head(c, f, behind, vaddr, &head_vaddr))
-		return class_of_head(c, head_vaddr);
+		return classify_tail(c, head_vaddr);
 	class = page_class_of(&c->layout, f, behind, vaddr);
+	if (class == PAGE_CLASS_KERNEL)
+		c->counts.slab += is_slab_like(c, f);
 	return class == PAGE_CLASS_FREE ? class_of_free(c, pfn, f) : class;
 }
 
@@ -235,7 +259,7 @@ static enum page_class classify_one(struct classifier *c, uint64_t pfn, uint64_t
 	if (!(f.flags & c->layout.mask_reserved) || class == PAGE_CLASS_KERNEL || class == PAGE_CLASS_UNKNOWN ||
 	    class == PAGE_CLASS_HWPOISON || class == PAGE_CLASS_OFFLINE)
 		return class;
-	c->nr_reserved_guarded++;
+	c->counts.reserved[class]++;
 	return PAGE_CLASS_KERNEL;
 }
 
@@ -328,6 +352,8 @@ static void run_section(struct classifier *c, uint64_t pfn, uint64_t end_pfn, ui
 
 			if (in_runs)
 				n = tails_at(c, c->raw + (pfn - c->base_pfn) * size, vaddr, (size_t)(end_pfn - pfn));
+			if (n > 1 && c->head_is_slab) /* the first is counted */
+				c->counts.slab += n - 1;
 			n = (size_t)max_u64(n, 1);
 			run_add(run, n, class);
 		}

@@ -38,8 +38,12 @@ bool classifier_facts(struct classifier *c, uint64_t pfn, struct page_facts *f);
 /** The memory map that it reads; borrowed. */
 const struct memmap *classifier_memmap(const struct classifier *c);
 
-/** Pages so far that are PG_reserved and yet looked like something else: they are PAGE_CLASS_KERNEL. */
-uint64_t classifier_reserved_guarded(const struct classifier *c);
+/** What a classifier has seen beside classes, since it was last asked. All of it is PAGE_CLASS_KERNEL. */
+struct classify_counts {
+	uint64_t slab;			     /**< slab pages and, where they are told, large kmallocs */
+	uint64_t reserved[PAGE_CLASS_COUNT]; /**< PG_reserved, and yet they looked like this */
+};
+void classifier_take_counts(struct classifier *c, struct classify_counts *counts);
 
 /** Sections of RAM whose part of the memory map is missing. */
 uint64_t classifier_sections_missing(const struct classifier *c);

@@ -42,9 +42,9 @@ static bool learn(const struct vmcoreinfo *vi, struct zone_layout *l)
 	       span_within(l->free_area, l->nr_orders * l->area_size, l->zone_size);
 }
 
-static bool add_zone(struct kmodel *km, const struct zone_layout *l, uint64_t zone, uint64_t *sum)
+static bool add_zone(struct kmodel *km, const struct zone_layout *l, uint64_t zone, struct zones_free *sum)
 {
-	uint64_t listed = 0, counted = 0;
+	uint64_t listed = 0, counted;
 
 	for (uint64_t order = 0; order < l->nr_orders; order++) {
 		uint64_t nr;
@@ -55,16 +55,18 @@ static bool add_zone(struct kmodel *km, const struct zone_layout *l, uint64_t zo
 		listed += nr << order;
 	}
 	/* Unaccepted memory is counted as free and is on other lists; isolated pages are listed and not counted. */
-	if (l->has_counter && (kmodel_read_u64(km, zone + l->counter, &counted, NULL) != ST_OK || counted >> 48))
-		counted = 0;
-	*sum += max_u64(listed, counted);
+	if (!l->has_counter || kmodel_read_u64(km, zone + l->counter, &counted, NULL) != ST_OK || counted >> 48)
+		counted = listed;
+	sum->listed += listed;
+	sum->least += min_u64(listed, counted);
+	sum->most += max_u64(listed, counted);
 	return true;
 }
 
-bool zones_free_pages(struct kmodel *km, uint64_t *pages)
+bool zones_free_pages(struct kmodel *km, struct zones_free *free)
 {
 	struct zone_layout l;
-	uint64_t sum = 0;
+	struct zones_free sum = { 0 };
 
 	if (!km->pm->is_64bit || !learn(km->vi, &l))
 		return false;
@@ -82,6 +84,6 @@ bool zones_free_pages(struct kmodel *km, uint64_t *pages)
 			if (!add_zone(km, &l, node + l.zones + z * l.zone_size, &sum))
 				return false;
 	}
-	*pages = sum;
+	*free = sum;
 	return true;
 }

@@ -4,10 +4,16 @@
 
 #include "kernel/kmodel.h"
 
+/** Free pages as the kernel's zones count them, in two ways that agree but for what was on its way. */
+struct zones_free {
+	uint64_t listed; /**< in the free lists: zone.free_area[order].nr_free */
+	uint64_t least, most; /**< sums of the smaller and of the larger of that and NR_FREE_PAGES, zone by zone */
+};
+
 /**
- * The kernel's own count of the free pages in its zones' free lists (zone.free_area[order].nr_free, or NR_FREE_PAGES where
- * that is more), all of it told by VMCOREINFO. False where something is missing, unreadable or absurd; then *@pages is untouched.
+ * All of it told by VMCOREINFO. False where something is missing, unreadable or absurd; then *@free is untouched. Where there
+ * is no NR_FREE_PAGES, the lists alone count.
  */
-bool zones_free_pages(struct kmodel *km, uint64_t *pages);
+bool zones_free_pages(struct kmodel *km, struct zones_free *free);
 
 #endif

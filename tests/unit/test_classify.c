@@ -24,6 +24,7 @@ struct fixture {
 	struct fake_memmap mm;
 	enum page_class class[NR_PFNS];
 	uint64_t next_pfn; /* that the classifier has to tell of */
+	struct classify_counts counts;
 };
 
 static struct fixture *new_fixture(void)
@@ -67,6 +68,7 @@ static void classify_from(struct fixture *fx, uint64_t start)
 	while (fx->next_pfn < NR_PFNS)
 		classifier_run(c, fx->next_pfn, min_u64(align_down(fx->next_pfn, BATCH) + BATCH, NR_PFNS), take_run,
 			       fx);
+	classifier_take_counts(c, &fx->counts);
 	classifier_close(c);
 	kmodel_close(km);
 }
@@ -352,6 +354,40 @@ static void types_in_the_top_byte(void **state)
 	free_fixture(fx);
 }
 
+static void slab_pages_are_counted(void **state)
+{
+	struct fixture *fx = new_fixture();
+
+	fake_page_put(&fx->mm, 100, slab_page);
+	fake_compound_put(&fx->mm, 512, 8, slab_page);
+	fake_compound_put(&fx->mm, 1024, 8, user_page);
+	fake_compound_put(&fx->mm, BATCH - 4, 8, slab_page); /* over the end of a batch */
+	classify_from(fx, 0);
+	assert_int_equal(fx->counts.slab, 1 + 8 + 8);
+	free_fixture(fx);
+}
+
+static void reserved_pages_are_kept_and_counted_by_what_they_seemed(void **state)
+{
+	struct fixture *fx = new_fixture();
+	struct fake_page reserved = { .flags = FAKE_PG_LRU | UINT64_C(1) << 12, .mapping = CACHE, .refcount = 1 };
+
+	fake_vi_add(fx->mm.fk, "NUMBER(PG_reserved)=12");
+	for (uint64_t pfn = 100; pfn < 103; pfn++)
+		fake_page_put(&fx->mm, pfn, reserved);
+	reserved.mapping = ANON;
+	fake_page_put(&fx->mm, 103, reserved);
+	reserved.flags = UINT64_C(1) << 12; /* and nothing else: no rule claims it */
+	reserved.mapping = 0;
+	fake_page_put(&fx->mm, 104, reserved);
+	classify_from(fx, 0);
+	assert_classes(fx, 100, 105, PAGE_CLASS_KERNEL);
+	assert_int_equal(fx->counts.reserved[PAGE_CLASS_CACHE], 3);
+	assert_int_equal(fx->counts.reserved[PAGE_CLASS_USER], 1);
+	assert_int_equal(fx->counts.reserved[PAGE_CLASS_KERNEL], 0);
+	free_fixture(fx);
+}
+
 static uint64_t random_word(unsigned *seed)
 {
 	return (uint64_t)rand_r(seed) << 62 | (uint64_t)rand_r(seed) << 31 | (uint64_t)rand_r(seed);
@@ -507,6 +543,8 @@ int main(void)
 		cmocka_unit_test(structs_that_nobody_wrote_are_kept),
 		cmocka_unit_test(unreadable_parts_of_the_map_are_unknown),
 		cmocka_unit_test(types_in_the_top_byte),
+		cmocka_unit_test(slab_pages_are_counted),
+		cmocka_unit_test(reserved_pages_are_kept_and_counted_by_what_they_seemed),
 		cmocka_unit_test(nonsense_never_loses_slab_or_the_unknown),
 		cmocka_unit_test(kernel_that_does_not_tell_enough_is_not_classified),
 		cmocka_unit_test(free_block_that_began_in_another_batch),

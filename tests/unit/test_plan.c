@@ -195,6 +195,32 @@ static void plan_that_is_stopped_keeps_the_rest(void **state)
 	fake_memmap_free(&mm);
 }
 
+/* A guard against a rule that drops nothing at this level has nothing to tell. */
+static void reserved_pages_count_where_a_rule_would_drop_them(void **state)
+{
+	struct fake_memmap mm = new_memory();
+	struct kmodel *km;
+	struct err err = { 0 };
+
+	fake_vi_add(mm.fk, "NUMBER(PG_reserved)=12");
+	for (uint64_t pfn = 2048; pfn < 2051; pfn++) /* two of cache, one of cache with private data */
+		fake_page_put(&mm, pfn,
+			      (struct fake_page){ .flags = FAKE_PG_LRU | UINT64_C(1) << 12 | (pfn < 2050 ? 0 : FAKE_PG_PRIVATE),
+						  .mapping = CACHE,
+						  .refcount = 1 });
+	km = fake_kernel_open(mm.fk);
+	for (unsigned level = 0; level < 32; level++) {
+		struct plan plan;
+
+		assert_int_equal(plan_init(&plan, &mm.fk->pm, km, &(struct plan_config){ .level = level }, &err), ST_OK);
+		assert_int_equal(plan.reserved_fired, level & 4 ? 3 : level & 2 ? 2 : 0);
+		assert_true(pageset_test(&plan.keep, 2048) && pageset_test(&plan.keep, 2050));
+		plan_deinit(&plan);
+	}
+	kmodel_close(km);
+	fake_memmap_free(&mm);
+}
+
 static void without_a_model_everything_is_kept_and_the_reason_told(void **state)
 {
 	static struct fake_memory fm;
@@ -244,6 +270,7 @@ int main(void)
 		cmocka_unit_test(plans_follow_class_and_level),
 		cmocka_unit_test(pages_that_the_source_lacks_are_counted_whatever_their_class),
 		cmocka_unit_test(plan_that_is_stopped_keeps_the_rest),
+		cmocka_unit_test(reserved_pages_count_where_a_rule_would_drop_them),
 		cmocka_unit_test(without_a_model_everything_is_kept_and_the_reason_told),
 		cmocka_unit_test(without_a_map_everything_is_kept_and_the_reason_told),
 	};
