@@ -33,6 +33,13 @@ enum status physmem_read(struct physmem *pm, uint64_t paddr, void *buf, size_t l
 	return physmem_read_some(pm, paddr, buf, len, &got, err);
 }
 
+const uint8_t *physmem_view(struct physmem *pm, uint64_t paddr, size_t len)
+{
+	if (!pm->ops->view || !len || paddr > UINT64_MAX - len)
+		return NULL;
+	return pm->ops->view(pm, paddr, len);
+}
+
 bool physmem_next_data(struct physmem *pm, uint64_t paddr, uint64_t limit, struct range *run)
 {
 	return paddr < limit && pm->ops->next_data(pm, paddr, limit, run);

@@ -28,6 +28,8 @@ struct physmem_ops {
 	 * early: a run that touches it can follow. False where there is none.
 	 */
 	bool (*next_data)(struct physmem *pm, uint64_t paddr, uint64_t limit, struct range *run);
+	/** Optional. As physmem_view(). */
+	const uint8_t *(*view)(struct physmem *pm, uint64_t paddr, size_t len);
 	/** Another reader of the same dump, for a thread of its own. ST_UNSUPPORTED: the source has one reader only. */
 	enum status (*clone)(struct physmem *pm, struct physmem **clone, struct err *err);
 	void (*close)(struct physmem *pm);
@@ -90,6 +92,12 @@ enum status physmem_read_some(struct physmem *pm, uint64_t paddr, void *buf, siz
 	__must_check;
 /** All of @len or an error. */
 enum status physmem_read(struct physmem *pm, uint64_t paddr, void *buf, size_t len, struct err *err) __must_check;
+
+/**
+ * The @len bytes at @paddr where they lie, so that nobody needs to copy them; they have been touched, and none of them fails.
+ * NULL: there is no such place, read them. Valid until the next view, clone or close of @pm; reads do no harm.
+ */
+const uint8_t *physmem_view(struct physmem *pm, uint64_t paddr, size_t len);
 
 /** As the operation: the next run of bytes that the dump holds. */
 bool physmem_next_data(struct physmem *pm, uint64_t paddr, uint64_t limit, struct range *run);

@@ -15,12 +15,16 @@ struct classifier {
 	struct page_runs runs;
 	bool has_runs; /* the layout is one for short looks */
 	struct memmap *mm;
-	/* One batch, and one struct page more: the first tail behind a head that is last in its batch. */
-	uint8_t *raw;
-	bool valid[CLASSIFY_BATCH_PAGES + 1];
+	/* One batch: where it lies, or in the buffer. */
+	const uint8_t *raw;
+	uint8_t *buf;
+	bool valid[CLASSIFY_BATCH_PAGES]; /* unless all are */
 	bool all_valid;
 	uint64_t base_pfn; /* of raw[0] */
 	size_t nr;	   /* struct pages in raw */
+	/* And one struct page more, read when it is asked for: the first tail behind a head that is last in its batch. */
+	uint8_t behind[PAGE_STRUCT_MAX];
+	bool behind_asked, behind_valid;
 	/* The block of free pages that is being passed; and where the batch ended that told of it. */
 	uint64_t free_end_pfn, batch_end_pfn;
 	/* The head that the last tail named: neighbours mostly name the same. */
@@ -35,8 +39,8 @@ struct classifier {
 static enum status make_room(struct classifier *c, struct err *err)
 {
 	c->has_runs = page_runs_init(&c->runs, &c->layout);
-	c->raw = malloc((CLASSIFY_BATCH_PAGES + 1) * c->layout.size);
-	return c->raw ? ST_OK : err_set(err, ST_NO_MEMORY, "out of memory");
+	c->buf = malloc(CLASSIFY_BATCH_PAGES * c->layout.size);
+	return c->buf ? ST_OK : err_set(err, ST_NO_MEMORY, "out of memory");
 }
 
 static enum status finish_open(struct classifier *c, enum status st, struct classifier **out, struct err *err)
@@ -79,7 +83,7 @@ void classifier_close(struct classifier *c)
 	if (!c)
 		return;
 	memmap_close(c->mm);
-	free(c->raw);
+	free(c->buf);
 	free(c);
 }
 
@@ -102,13 +106,42 @@ void classifier_take_counts(struct classifier *c, struct classify_counts *counts
 	c->counts = (struct classify_counts){ 0 };
 }
 
-/* The facts of @pfn out of the batch; false where its struct page is not there. */
-static bool facts_in_batch(const struct classifier *c, uint64_t pfn, struct page_facts *f)
+static void load(struct classifier *c, uint64_t start_pfn, size_t nr)
 {
-	if (pfn < c->base_pfn || pfn - c->base_pfn >= c->nr || !c->valid[pfn - c->base_pfn])
+	c->base_pfn = start_pfn;
+	c->nr = nr;
+	c->behind_asked = false;
+	c->raw = memmap_view(c->mm, start_pfn, nr);
+	c->all_valid = c->raw;
+	if (c->raw)
+		return;
+	c->all_valid = memmap_read(c->mm, start_pfn, nr, c->buf, c->valid) == nr;
+	c->raw = c->buf;
+}
+
+static const uint8_t *struct_behind(struct classifier *c)
+{
+	if (!c->behind_asked)
+		c->behind_valid = memmap_read(c->mm, c->base_pfn + c->nr, 1, c->behind, &c->behind_valid);
+	c->behind_asked = true;
+	return c->behind_valid ? c->behind : NULL;
+}
+
+/* The facts of @pfn out of the batch or right behind it; false where its struct page is not there. */
+static bool facts_in_batch(struct classifier *c, uint64_t pfn, struct page_facts *f)
+{
+	uint64_t i = pfn - c->base_pfn;
+	const uint8_t *raw = NULL;
+
+	if (pfn < c->base_pfn || i > c->nr)
 		return false;
-	page_facts_decode(&c->layout, c->raw + (pfn - c->base_pfn) * c->layout.size, f);
-	return true;
+	if (i == c->nr)
+		raw = struct_behind(c);
+	else if (c->all_valid || c->valid[i])
+		raw = c->raw + i * c->layout.size;
+	if (raw)
+		page_facts_decode(&c->layout, raw, f);
+	return raw;
 }
 
 /* The same for any page: out of the batch, else read for the purpose, with the struct page behind it. */
@@ -368,11 +401,9 @@ void classifier_run(struct classifier *c, uint64_t start_pfn, uint64_t end_pfn, 
 
 	if (start_pfn != c->batch_end_pfn)
 		look_back(c, start_pfn);
-	c->base_pfn = start_pfn;
-	c->nr = (size_t)min_u64(end_pfn - start_pfn, CLASSIFY_BATCH_PAGES) + 1;
-	end_pfn = start_pfn + c->nr - 1;
+	end_pfn = min_u64(end_pfn, start_pfn + CLASSIFY_BATCH_PAGES);
+	load(c, start_pfn, (size_t)(end_pfn - start_pfn));
 	c->batch_end_pfn = end_pfn;
-	c->all_valid = memmap_read(c->mm, start_pfn, c->nr, c->raw, c->valid) == c->nr;
 	while (start_pfn < end_pfn) {
 		uint64_t stop = min_u64(end_pfn, memmap_section_end(c->mm, start_pfn)), vaddr;
 

@@ -91,6 +91,15 @@ enum status kmodel_read(struct kmodel *km, uint64_t vaddr, void *buf, size_t len
 	return ST_OK;
 }
 
+const uint8_t *kmodel_view(struct kmodel *km, uint64_t vaddr, size_t len)
+{
+	uint64_t paddr, run;
+
+	if (!km->pm->ops->view || kmodel_translate(km, vaddr, &paddr, &run, NULL) != ST_OK || run < len)
+		return NULL;
+	return physmem_view(km->pm, paddr, len);
+}
+
 enum status kmodel_read_u64(struct kmodel *km, uint64_t vaddr, uint64_t *v, struct err *err)
 {
 	uint8_t raw[8];

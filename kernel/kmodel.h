@@ -67,6 +67,8 @@ enum status kmodel_translate(struct kmodel *km, uint64_t vaddr, uint64_t *paddr,
 
 /** Read @len bytes at @vaddr, across page boundaries; all or an error. */
 enum status kmodel_read(struct kmodel *km, uint64_t vaddr, void *buf, size_t len, struct err *err) __must_check;
+/** As physmem_view(), of the @len bytes at @vaddr; NULL also where they do not lie behind one leaf of the page tables. */
+const uint8_t *kmodel_view(struct kmodel *km, uint64_t vaddr, size_t len);
 enum status kmodel_read_u64(struct kmodel *km, uint64_t vaddr, uint64_t *v, struct err *err) __must_check;
 enum status kmodel_read_u32(struct kmodel *km, uint64_t vaddr, uint32_t *v, struct err *err) __must_check;
 

@@ -360,6 +360,15 @@ size_t memmap_read(struct memmap *mm, uint64_t start_pfn, size_t nr, uint8_t *bu
 	return found;
 }
 
+const uint8_t *memmap_view(struct memmap *mm, uint64_t start_pfn, size_t nr)
+{
+	uint64_t vaddr;
+
+	if (nr > memmap_section_end(mm, start_pfn) - start_pfn || !memmap_vaddr_of(mm, start_pfn, &vaddr))
+		return NULL;
+	return kmodel_view(mm->km, vaddr, nr * mm->page_struct_size);
+}
+
 void memmap_section_counts(const struct memmap *mm, uint64_t *wanted, uint64_t *found)
 {
 	*wanted = mm->nr_wanted;

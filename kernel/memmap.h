@@ -33,6 +33,11 @@ bool memmap_pfn_of(const struct memmap *mm, uint64_t vaddr, uint64_t *pfn);
  */
 size_t memmap_read(struct memmap *mm, uint64_t start_pfn, size_t nr, uint8_t *buf, bool *valid);
 
+/**
+ * The same struct pages where they lie, without a copy: all of them are there. NULL: read them. Valid until the next view.
+ */
+const uint8_t *memmap_view(struct memmap *mm, uint64_t start_pfn, size_t nr);
+
 /** Kernel addresses of the struct pages of the @i-th section that was found; false where there are no more. */
 bool memmap_section_range(const struct memmap *mm, size_t i, struct range *map);
 

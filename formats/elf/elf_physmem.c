@@ -52,6 +52,17 @@ static enum status elf_read(struct physmem *pm, uint64_t paddr, void *buf, size_
 	return ST_OK;
 }
 
+static const uint8_t *elf_view(struct physmem *pm, uint64_t paddr, size_t len)
+{
+	struct elf_physmem *e = (struct elf_physmem *)pm;
+	size_t i = segment_map_find(&e->map, paddr);
+	const struct segment *s = &e->map.segments[i];
+
+	if (i == e->map.nr_segments || s->start > paddr || !s->has_data || s->end - paddr < len)
+		return NULL;
+	return rsource_view(e->src, s->file_off + (paddr - s->start), len);
+}
+
 static bool elf_next_data(struct physmem *pm, uint64_t paddr, uint64_t limit, struct range *run)
 {
 	struct elf_physmem *e = (struct elf_physmem *)pm;
@@ -104,6 +115,7 @@ static enum status elf_clone(struct physmem *pm, struct physmem **clone, struct 
 static const struct physmem_ops elf_ops = {
 	.read = elf_read,
 	.next_data = elf_next_data,
+	.view = elf_view,
 	.clone = elf_clone,
 	.close = elf_close,
 };

@@ -43,6 +43,13 @@ enum status rsource_read(struct rsource *src, uint64_t off, void *buf, size_t le
 	return ST_OK;
 }
 
+const uint8_t *rsource_view(struct rsource *src, uint64_t off, size_t len)
+{
+	if (!src->ops->view || !len || !span_within(off, len, src->size_bytes))
+		return NULL;
+	return src->ops->view(src, off, len);
+}
+
 struct range rsource_next_data(struct rsource *src, uint64_t off)
 {
 	if (off < src->size_bytes && src->ops->next_data)

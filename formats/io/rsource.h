@@ -26,6 +26,8 @@ struct rsource_ops {
 	 * zeros; may end early. Empty, at size_bytes, where only a gap follows.
 	 */
 	struct range (*next_data)(struct rsource *src, uint64_t off);
+	/** Optional. As rsource_view(). */
+	const uint8_t *(*view)(struct rsource *src, uint64_t off, size_t len);
 	/** Optional, for a source that threads cannot share. As rsource_clone(). */
 	enum status (*clone)(struct rsource *src, struct rsource **clone, struct err *err);
 	void (*close)(struct rsource *src);
@@ -70,6 +72,12 @@ enum status rsource_read(struct rsource *src, uint64_t off, void *buf, size_t le
  * that follows @off.
  */
 struct range rsource_next_data(struct rsource *src, uint64_t off);
+
+/**
+ * The @len bytes at @off where they lie, so that nobody needs to copy them; they have been touched, and none of them fails. NULL:
+ * this source keeps no such place, or not for these: read them. Valid until the next view, clone or close; reads do no harm.
+ */
+const uint8_t *rsource_view(struct rsource *src, uint64_t off, size_t len);
 
 static inline void rsource_closep(struct rsource **src)
 {

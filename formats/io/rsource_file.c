@@ -25,10 +25,12 @@
 #include "formats/io/rsource.h"
 
 #define WINDOW_BYTES (4 * MIB)
+#define VIEW_BYTES_MAX MIB
 /* One of several readers jumps over what the others read, and would map all of that with larger ones. */
 #define WINDOW_BYTES_CLONE (256 * KIB)
 #define NR_WINDOWS 2 /* one stays with the metadata while the other runs through the data; 8 MiB mapped at most */
 #define COPY_BYTES 4096u /* the smallest unit that can fail on its own */
+#define TOUCH_BYTES 64u /* a line of cache: what the machine fetches in one go, and checks */
 #define PROC_SUPER_MAGIC_NR 0x9fa0
 
 struct window {
@@ -44,6 +46,7 @@ struct file_source {
 	bool use_windows;
 	size_t window_bytes;
 	struct window windows[NR_WINDOWS];
+	struct window *viewed; /* by who asked for a view: stays. NULL: none */
 	uint64_t clock;
 };
 
@@ -84,6 +87,23 @@ static size_t guarded_copy(uint8_t *to, const uint8_t *from, size_t len)
 	return done;
 }
 
+/* Touch each cache line. False: not all of it is there. */
+static bool guarded_touch(const uint8_t *at, size_t len)
+{
+	sigjmp_buf landing;
+	volatile bool whole = false; /* survives the jump */
+
+	bus_landing = &landing;
+	if (!sigsetjmp(landing, 0)) {
+		for (size_t i = 0; i < len; i += TOUCH_BYTES)
+			(void)*(const volatile uint8_t *)(at + i);
+		(void)*(const volatile uint8_t *)(at + len - 1);
+		whole = true;
+	}
+	bus_landing = NULL;
+	return whole;
+}
+
 static struct window *window_find(struct file_source *f, uint64_t off)
 {
 	for (size_t i = 0; i < NR_WINDOWS; i++) {
@@ -105,15 +125,15 @@ static void window_unmap(struct window *w)
 }
 
 /* NULL: the kernel does not map this place (a device dump segment, for one); read(2) has to do. */
-static struct window *window_map(struct file_source *f, uint64_t off)
+static struct window *window_map(struct file_source *f, uint64_t off, size_t least)
 {
-	struct window *w = &f->windows[0];
+	struct window *w = NULL;
 	uint64_t start = align_down(off, (uint64_t)sysconf(_SC_PAGESIZE));
-	size_t len = (size_t)min_u64(f->window_bytes, f->base.size_bytes - start);
+	size_t len = (size_t)min_u64(max_u64(f->window_bytes, off - start + least), f->base.size_bytes - start);
 	void *addr;
 
-	for (size_t i = 1; i < NR_WINDOWS; i++)
-		if (f->windows[i].last_used < w->last_used)
+	for (size_t i = 0; i < NR_WINDOWS; i++)
+		if (&f->windows[i] != f->viewed && (!w || f->windows[i].last_used < w->last_used))
 			w = &f->windows[i];
 	window_unmap(w);
 	addr = mmap(NULL, len, PROT_READ, MAP_PRIVATE, f->fd, (off_t)start);
@@ -150,7 +170,7 @@ static enum status file_read_at(struct rsource *src, uint64_t off, void *buf, si
 		size_t n, copied;
 
 		if (!w)
-			w = window_map(f, off + *got);
+			w = window_map(f, off + *got, 1);
 		if (!w)
 			break;
 		skip = off + *got - w->off;
@@ -161,6 +181,23 @@ static enum status file_read_at(struct rsource *src, uint64_t off, void *buf, si
 			return err_set(err, ST_IO, "memory error while reading %s at offset %" PRIu64, src->name, off + *got);
 	}
 	return pread_all(f, off, buf, len, got, err);
+}
+
+static const uint8_t *file_view(struct rsource *src, uint64_t off, size_t len)
+{
+	struct file_source *f = (struct file_source *)src;
+	struct window *w;
+
+	f->viewed = NULL;
+	if (!f->use_windows || len > VIEW_BYTES_MAX)
+		return NULL;
+	w = window_find(f, off);
+	if (!w || w->len - (off - w->off) < len)
+		w = window_map(f, off, len);
+	if (!w || !guarded_touch(w->addr + (off - w->off), len))
+		return NULL;
+	f->viewed = w;
+	return w->addr + (off - w->off);
 }
 
 static struct range file_next_data(struct rsource *src, uint64_t off)
@@ -194,6 +231,7 @@ static enum status file_clone(struct rsource *src, struct rsource **clone, struc
 static const struct rsource_ops file_ops = {
 	.read_at = file_read_at,
 	.next_data = file_next_data,
+	.view = file_view,
 	.clone = file_clone,
 	.close = file_close,
 };

@@ -528,6 +528,62 @@ static void equal_masks_lead_to_different_heads(void **state)
 	free_fixture(fx);
 }
 
+/* Two places by turns, so that what outlives its view is seen to be wrong. */
+static uint8_t viewed[2][FAKE_PAGE];
+static unsigned nr_views;
+
+static const uint8_t *fake_view(struct physmem *pm, uint64_t paddr, size_t len)
+{
+	uint8_t *at = viewed[nr_views % 2];
+	size_t got;
+
+	memset(viewed, 0xee, sizeof(viewed));
+	if (len > FAKE_PAGE || fake_physmem_read(pm, paddr, at, len, &got, NULL) != ST_OK)
+		return NULL;
+	nr_views++;
+	return at;
+}
+
+static void struct_pages_are_looked_at_where_they_lie(void **state)
+{
+	static const struct physmem_ops ops = {
+		.read = fake_physmem_read,
+		.next_data = fake_next_data,
+		.view = fake_view,
+		.close = fake_physmem_close,
+	};
+	const uint64_t nr = FAKE_PAGE / FAKE_PAGE_STRUCT;
+	struct fixture *fx = new_fixture();
+	enum page_class *read = malloc(sizeof(fx->class));
+	struct kmodel *km;
+	struct classifier *c;
+
+	assert_non_null(read);
+	fake_compound_put(&fx->mm, 100, 500, user_page);
+	/* A head that is last in its batch, and what it is stands behind. */
+	fake_page_put(&fx->mm, 703, (struct fake_page){ .flags = FAKE_PG_HEAD, .mapping = CACHE });
+	fake_page_put(&fx->mm, 704,
+		      (struct fake_page){ .compound_head = fake_page_vaddr(&fx->mm, 703) + 1, .dtor = 2 });
+	fake_page_put(&fx->mm, 1024, (struct fake_page){ .mapcount_plus_1 = FAKE_BUDDY + 1, .private = 10 });
+	fake_hole(fx->mm.fk, fake_page_vaddr(&fx->mm, 320), ST_IO);
+	fake_section_put(&fx->mm, 4, 0);
+	classify_from(fx, 0);
+	memcpy(read, fx->class, sizeof(fx->class));
+	memset(fx->class, 0xff, sizeof(fx->class));
+	fx->mm.fk->pm.ops = &ops;
+	km = fake_kernel_open(fx->mm.fk);
+	assert_int_equal(classifier_open(km, &c, NULL), ST_OK);
+	for (fx->next_pfn = 0; fx->next_pfn < NR_PFNS;)
+		classifier_run(c, fx->next_pfn, fx->next_pfn + nr, take_run, fx);
+	assert_memory_equal(read, fx->class, sizeof(fx->class));
+	assert_int_equal(nr_views, NR_PFNS / nr - 1 - FAKE_SECTION_PAGES / nr);
+	assert_int_equal(fx->class[703], PAGE_CLASS_USER);
+	classifier_close(c);
+	kmodel_close(km);
+	free(read);
+	free_fixture(fx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -550,6 +606,7 @@ int main(void)
 		cmocka_unit_test(free_block_that_began_in_another_batch),
 		cmocka_unit_test(free_block_goes_on_in_the_next_call),
 		cmocka_unit_test(equal_masks_lead_to_different_heads),
+		cmocka_unit_test(struct_pages_are_looked_at_where_they_lie),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -255,6 +255,56 @@ static void clones_of_a_windowed_source_serve_a_thread_each(void **state)
 	}
 }
 
+static void views_show_what_the_file_holds_and_stay(void **state)
+{
+	static uint8_t buf[MIB];
+	struct rsource *src, *clone;
+	const uint8_t *view;
+
+	make_file(9 * MIB);
+	src = open_windowed();
+	assert_int_equal(rsource_clone(src, &clone, NULL), ST_OK);
+	for (uint64_t off = 0; off < 9 * MIB - MIB; off += 700001) {
+		view = rsource_view(src, off, MIB);
+		assert_non_null(view);
+		/* Reads that need more windows than are left. */
+		for (uint64_t at = 0; at < 9 * MIB; at += 3 * MIB) {
+			assert_int_equal(rsource_read(src, at, buf, MIB, NULL), ST_OK);
+			assert_bytes(buf, at, MIB);
+		}
+		assert_bytes(view, off, MIB);
+		view = rsource_view(clone, off, 300000);
+		assert_non_null(view);
+		assert_bytes(view, off, 300000);
+	}
+	assert_null(rsource_view(src, 9 * MIB - 10, 11));
+	assert_null(rsource_view(src, 9 * MIB, 1));
+	assert_null(rsource_view(src, UINT64_MAX, 2));
+	assert_null(rsource_view(src, 0, 0));
+	assert_null(rsource_view(src, 0, 2 * MIB)); /* more than a window is for */
+	rsource_close(clone);
+	rsource_close(src);
+	assert_int_equal(rsource_file_open(path, &src, NULL), ST_OK);
+	assert_null(rsource_view(src, 0, PAGE)); /* would be read with an error, not a signal */
+	rsource_close(src);
+}
+
+static void view_with_a_fault_in_it_is_none(void **state)
+{
+	uint8_t buf[PAGE];
+	struct rsource *src;
+
+	make_file(8 * PAGE);
+	src = open_windowed();
+	assert_non_null(rsource_view(src, 0, 8 * PAGE));
+	assert_int_equal(truncate(path, 3 * PAGE), 0);
+	assert_null(rsource_view(src, 0, 8 * PAGE));
+	assert_null(rsource_view(src, 2 * PAGE + 10, PAGE - 9)); /* the very last byte */
+	assert_bytes(rsource_view(src, 2 * PAGE + 10, PAGE - 10), 2 * PAGE + 10, PAGE - 10);
+	assert_int_equal(rsource_read(src, PAGE, buf, PAGE, NULL), ST_OK);
+	rsource_close(src);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -265,6 +315,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(windows_show_what_the_file_holds, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(fault_in_a_window_delivers_what_lies_before_it, make_folder,
 						remove_folder),
+		cmocka_unit_test_setup_teardown(views_show_what_the_file_holds_and_stay, make_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(view_with_a_fault_in_it_is_none, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(clones_of_a_windowed_source_serve_a_thread_each, make_folder, remove_folder),
 	};
 
