@@ -63,6 +63,7 @@ check-golden: $(BUILD)/innercore ## bytes in, bytes out: no guest needed
 
 bench: $(BUILD)/innercore $(BUILD)/bench/decode ## speed and size, side by side with makedumpfile
 	$(Q)PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/bench/bench.py && PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/bench/compare.py
+	$(Q)$(PYTHON) tests/bench/scale.py
 
 check-qemu: $(BUILD)/innercore ## end to end: real guests that panic
 	$(Q)$(PYTEST) -v -ra --tb=short tests/qemu $(PYTEST_ARGS)
