@@ -13,6 +13,8 @@
 #define AHEAD_BYTES_SHARED ((size_t)256 * KIB)
 /* A reader that skips so little is still sequential. */
 #define AHEAD_SLACK (64 * KIB)
+/* Runs of shared pages are short. */
+#define BEHIND_BYTES ((size_t)32 * KIB)
 
 static const uint32_t codec_flags[KDUMP_NR_CODECS] = { CODEC_FLAG_ZLIB, CODEC_FLAG_LZO, CODEC_FLAG_SNAPPY,
 						       CODEC_FLAG_ZSTD };
@@ -24,10 +26,12 @@ static enum status wake(struct kdump_pages *p, struct err *err)
 	p->desc_blocks = malloc(KDUMP_DESC_SLOTS * DESC_BLOCK_BYTES);
 	p->ahead.cap = p->ahead_bytes;
 	p->ahead.buf = malloc(p->ahead.cap);
+	p->behind.cap = max_u64(BEHIND_BYTES, p->page_size);
+	p->behind.buf = malloc(p->behind.cap);
 	p->exact.cap = p->page_size;
 	p->exact.buf = malloc(p->exact.cap);
 	p->page_slots = malloc((size_t)KDUMP_PAGE_SLOTS * p->page_size);
-	if (p->desc_blocks && p->ahead.buf && p->exact.buf && p->page_slots)
+	if (p->desc_blocks && p->ahead.buf && p->behind.buf && p->exact.buf && p->page_slots)
 		return ST_OK;
 	kdump_pages_sleep(p);
 	return err_set(err, ST_NO_MEMORY, "no memory for the read windows");
@@ -69,11 +73,12 @@ void kdump_pages_sleep(struct kdump_pages *p)
 	}
 	free(p->desc_blocks);
 	free(p->ahead.buf);
+	free(p->behind.buf);
 	free(p->exact.buf);
 	free(p->page_slots);
 	p->desc_blocks = NULL;
 	p->page_slots = NULL;
-	p->ahead = p->exact = (struct kdump_window){ 0 };
+	p->ahead = p->behind = p->exact = (struct kdump_window){ 0 };
 	memset(p->desc_slot_block, 0, sizeof(p->desc_slot_block));
 	memset(p->page_slot_desc, 0, sizeof(p->page_slot_desc));
 }
@@ -167,23 +172,39 @@ static bool is_backed(struct rsource *src, uint64_t off, uint64_t len)
 	return true;
 }
 
-/** The @len bytes of a page's data at @off, in memory until the next call. @len is at most a page. */
-static enum status get_data(struct kdump_pages *p, uint64_t off, size_t len, const uint8_t **data, struct err *err)
+/** The window that holds [@off, @off + @len), filled where a sequence goes on there; NULL: neither. */
+static struct kdump_window *get_window(struct kdump_pages *p, uint64_t off, size_t len)
 {
-	struct kdump_window *w = &p->ahead;
-	enum status st;
+	/* What lies before a sequence must not make it lose its place. */
+	struct kdump_window *w = off < p->ahead.off ? &p->behind : &p->ahead;
 
-	if (p->gaps_are_losses && !is_backed(p->src, off, len))
-		return err_set(err, ST_IO, "the page's data is missing: the stream was cut off");
+	if (window_holds(&p->ahead, off, len))
+		return &p->ahead;
+	if (window_holds(&p->behind, off, len))
+		return &p->behind;
 	/*
 	 * The first read of a sequence is exact, the one behind it fills the window: a random reader never pays for
 	 * that.
 	 */
-	if (!window_holds(w, off, len) && (goes_on(w, off, AHEAD_SLACK) || goes_on(&p->exact, off, 0))) {
-		w->off = off;
-		st = rsource_read_some(p->src, off, w->buf, w->cap, &w->len, err);
-	}
-	if (!window_holds(w, off, len)) {
+	if (!goes_on(w, off, w == &p->ahead ? AHEAD_SLACK : 0) && !goes_on(&p->exact, off, 0))
+		return NULL;
+	w->off = off;
+	/* An error counts only where it meets this page, and then the exact read tells of it. */
+	if (rsource_read_some(p->src, off, w->buf, w->cap, &w->len, NULL) != ST_OK && !w->len)
+		return NULL;
+	return window_holds(w, off, len) ? w : NULL;
+}
+
+/** The @len bytes of a page's data at @off, in memory until the next call. @len is at most a page. */
+static enum status get_data(struct kdump_pages *p, uint64_t off, size_t len, const uint8_t **data, struct err *err)
+{
+	struct kdump_window *w;
+	enum status st;
+
+	if (p->gaps_are_losses && !is_backed(p->src, off, len))
+		return err_set(err, ST_IO, "the page's data is missing: the stream was cut off");
+	w = get_window(p, off, len);
+	if (!w) {
 		w = &p->exact;
 		w->off = off;
 		w->len = 0;

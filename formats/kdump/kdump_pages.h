@@ -22,7 +22,8 @@ struct kdump_window {
 
 /**
  * The stored pages of a KDUMP by number: descriptors, data, decompression. Borrows the source. Sequential reading goes
- * through large windows, anything else through exact reads.
+ * through large windows (a small one beside for what lies before it: pages may share what earlier ones stored), anything else
+ * through exact reads.
  */
 struct kdump_pages {
 	struct rsource *src;
@@ -35,6 +36,7 @@ struct kdump_pages {
 	uint64_t desc_slot_block[KDUMP_DESC_SLOTS]; /**< block + 1; 0: empty */
 	size_t desc_slot_nr[KDUMP_DESC_SLOTS];	    /**< whole descriptors in it */
 	struct kdump_window ahead;		    /**< of a sequential reader */
+	struct kdump_window behind;		    /**< of the same, where pages share what earlier ones stored */
 	struct kdump_window exact;		    /**< one page's data */
 	uint8_t *page_slots;
 	struct page_desc page_slot_desc[KDUMP_PAGE_SLOTS]; /**< size 0: empty */

@@ -7,32 +7,33 @@
 #include "common/units.h"
 
 /*
- * Pages that several descriptors name: one or two with every writer known. The table is small, so is what is decoded.
+ * Stored pages of zeros: one or two with every writer known. Other pages that several descriptors name may be very many: of these
+ * only the last few are remembered, so as not to decode one again and again.
  */
-#define SHARED_SLOTS 1024u
-#define SHARED_MAX (SHARED_SLOTS / 2)
-
-struct shared {
-	uint64_t offset; /**< 0: free slot */
-	bool is_zero;
-};
+#define ZERO_MAX 64u
+#define OTHER_SLOTS 1024u
 
 struct survey_state {
 	struct kdump_pages *p;
 	struct kdump_survey *out;
-	struct shared shared[SHARED_SLOTS];
-	unsigned nr_shared, nr_zero_pages;
+	uint64_t zero[ZERO_MAX]; /**< offsets; the first nr_zero_pages */
+	unsigned nr_zero_pages;
+	uint64_t other[OTHER_SLOTS]; /**< offsets of shared pages that are not zero; 0: free */
 	uint64_t max_offset; /**< of all descriptors so far */
 	uint8_t *page;
 };
 
-static struct shared *find_shared(struct survey_state *s, uint64_t offset)
+static uint64_t *other_slot(struct survey_state *s, uint64_t offset)
 {
-	size_t i = (size_t)((offset * UINT64_C(0x9e3779b97f4a7c15)) >> 32) % SHARED_SLOTS;
+	return &s->other[((offset * UINT64_C(0x9e3779b97f4a7c15)) >> 32) % OTHER_SLOTS];
+}
 
-	while (s->shared[i].offset && s->shared[i].offset != offset)
-		i = (i + 1) % SHARED_SLOTS;
-	return &s->shared[i];
+static bool is_known_zero(const struct survey_state *s, uint64_t offset)
+{
+	for (unsigned i = 0; i < s->nr_zero_pages; i++)
+		if (s->zero[i] == offset)
+			return true;
+	return false;
 }
 
 static bool is_all_zero(const uint8_t *page, size_t len)
@@ -42,15 +43,13 @@ static bool is_all_zero(const uint8_t *page, size_t len)
 
 static void note_shared(struct survey_state *s, uint64_t index, uint64_t offset)
 {
-	struct shared *sh = find_shared(s, offset);
-
-	if (sh->offset || s->nr_shared == SHARED_MAX)
+	if (is_known_zero(s, offset) || *other_slot(s, offset) == offset || s->nr_zero_pages == ZERO_MAX)
 		return;
-	sh->offset = offset;
-	s->nr_shared++;
-	sh->is_zero = kdump_pages_read(s->p, index, 0, s->page, s->p->page_size, NULL) == ST_OK &&
-		      is_all_zero(s->page, s->p->page_size);
-	s->nr_zero_pages += sh->is_zero;
+	if (kdump_pages_read(s->p, index, 0, s->page, s->p->page_size, NULL) == ST_OK &&
+	    is_all_zero(s->page, s->p->page_size))
+		s->zero[s->nr_zero_pages++] = offset;
+	else
+		*other_slot(s, offset) = offset;
 }
 
 static void count_compression(struct kdump_survey *out, uint32_t flags)
@@ -119,7 +118,7 @@ static void count_zero(struct survey_state *s)
 				return;
 			continue;
 		}
-		if (d.offset && find_shared(s, d.offset)->is_zero && kdump_pages_check_desc(s->p, &d, NULL) == ST_OK)
+		if (d.offset && is_known_zero(s, d.offset) && kdump_pages_check_desc(s->p, &d, NULL) == ST_OK)
 			s->out->nr_zero++;
 	}
 }
