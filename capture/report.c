@@ -27,10 +27,10 @@ static json_t *classes_json(const struct capture_report *r)
 
 static json_t *pages_json(const struct capture_report *r)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "present", count(r->pages_present), "kept",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "present", count(r->pages_present), "kept",
 			 count(r->pages_kept), "not_in_source", count(r->pages_not_in_source), "zero", count(r->pages_zero),
-			 "raw", count(r->pages_raw), "compressed", count(r->pages_compressed), "partial",
-			 count(r->pages_partial), "unreadable", count(r->pages_unreadable), "unsaved",
+			 "repeated", count(r->pages_repeated), "raw", count(r->pages_raw), "compressed",
+			 count(r->pages_compressed), "partial", count(r->pages_partial), "unreadable", count(r->pages_unreadable), "unsaved",
 			 count(r->pages_unsaved), "page_size", count(r->page_size));
 }
 

@@ -270,6 +270,7 @@ static void take_result(struct session *s, const struct emit_result *e)
 	struct capture_report *r = s->report;
 
 	r->pages_zero = e->pages_zero;
+	r->pages_repeated = e->pages_repeated;
 	r->pages_raw = e->pages_raw;
 	r->pages_compressed = e->pages_compressed;
 	r->pages_partial = e->pages_partial;
@@ -293,6 +294,7 @@ static enum status write_dump(struct session *s, struct err *err)
 	struct emit_config ec = {
 		.codec = s->codec,
 		.codec_level = s->codec_level,
+		.no_dedup = s->config->no_dedup,
 		.notes = s->pm->notes,
 		.notes_len_bytes = s->pm->notes_len_bytes,
 		.step = emit_step,

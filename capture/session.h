@@ -31,6 +31,7 @@ struct capture_config {
 	const char *codec;	 /**< none zlib lzo snappy zstd, or with a level zstd:LEVEL */
 	unsigned nr_threads;	 /**< 0: as many as there are CPUs to run on */
 	int dump_level;		 /**< 0..31; -1: 31 on /proc/vmcore, 0 elsewhere */
+	bool no_dedup;		 /**< store repeated pages each by itself */
 	bool force;		 /**< replace an existing file */
 	const volatile sig_atomic_t *stop; /**< non-zero: finish what is there as an incomplete dump; may be NULL */
 	double deadline_seconds; /**< treat as a stop after so long; 0: never */
@@ -63,6 +64,7 @@ struct capture_report {
 	uint64_t pages_kept;	 /**< descriptors in the dump */
 	uint64_t pages_not_in_source; /**< present, but the source is itself a filtered dump */
 	uint64_t pages_zero;	 /**< of these: share the zero page */
+	uint64_t pages_repeated; /**< and of these: share what an equal page before them stored */
 	uint64_t pages_raw, pages_compressed; /**< stored on their own */
 	uint64_t pages_partial;	 /**< RAM covers a part; rest stored as zeros */
 	uint64_t pages_unreadable;

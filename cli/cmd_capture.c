@@ -45,6 +45,7 @@ static void print_help(void)
 	     "                        data, 8 user, 16 free; the sum of what you want, 0 to 31\n"
 	     "                        (default 31 on /proc/vmcore, 0 elsewhere)\n"
 	     "  -j, --threads THREADS default: as many as there are CPUs to run on; the dump is the same for any number\n"
+	     "      --no-dedup        store each page by itself, also where an equal one is stored already\n"
 	     "  -f, --force           replace DEST\n"
 	     "      --json            report as JSON on standard output (standard error with DEST \"-\")\n"
 	     "  -q, --quiet           no progress\n"
@@ -86,7 +87,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 		{ "compress", required_argument, NULL, 'z' }, { "level", required_argument, NULL, 'd' },
 		{ "force", no_argument, NULL, 'f' },	      { "json", no_argument, NULL, 'J' },
 		{ "quiet", no_argument, NULL, 'q' },	      { "help", no_argument, NULL, 'h' },
-		{ "threads", required_argument, NULL, 'j' },
+		{ "threads", required_argument, NULL, 'j' }, { "no-dedup", no_argument, NULL, 'D' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int c;
@@ -107,6 +108,9 @@ static int parse_options(int argc, char **argv, struct options *o)
 			break;
 		case 'f':
 			o->config.force = true;
+			break;
+		case 'D':
+			o->config.no_dedup = true;
 			break;
 		case 'J':
 			o->json = true;
@@ -147,9 +151,10 @@ static void print_report(const struct capture_report *r, const char *dest)
 	char written[16];
 
 	fprintf(stderr,
-		"innercore: %s %s: %" PRIu64 " of %" PRIu64 " pages kept (%" PRIu64 " of them zero), %s, %.1f s\n",
+		"innercore: %s %s: %" PRIu64 " of %" PRIu64 " pages kept (%" PRIu64 " of them zero, %" PRIu64
+		" repeated), %s, %.1f s\n",
 		strcmp(dest, "-") ? dest : "stream", r->complete ? "complete" : "INCOMPLETE", r->pages_kept,
-		r->pages_present, r->pages_zero, units_bytes(r->bytes_written, written, sizeof(written)),
+		r->pages_present, r->pages_zero, r->pages_repeated, units_bytes(r->bytes_written, written, sizeof(written)),
 		r->plan_seconds + r->write_seconds);
 	if (r->filtered)
 		fprintf(stderr,

@@ -48,11 +48,11 @@ void batch_fill(struct batch *b, const struct pageset *keep, uint64_t *pfn)
 }
 
 enum status packer_init(struct packer *p, struct physmem *pm, bool alone, const struct codec *codec, int level,
-			struct err *err)
+			const struct repeats *repeats, struct err *err)
 {
 	enum status st = ST_OK;
 
-	*p = (struct packer){ .pm = pm, .codec = codec, .owns_pm = !alone };
+	*p = (struct packer){ .pm = pm, .codec = codec, .repeats = repeats, .owns_pm = !alone };
 	p->cap = (size_t)max_u64(READ_BYTES / pm->page_size, 1);
 	if (!alone) {
 		st = physmem_clone(pm, &p->pm, err);
@@ -94,24 +94,42 @@ static bool is_zero_page(const uint8_t *page, size_t len)
 	return true;
 }
 
+static struct packed_page as_it_is(const struct packer *p, enum packed_kind kind, const uint8_t *page, uint8_t *out)
+{
+	memcpy(out, page, p->pm->page_size);
+	return (struct packed_page){ .kind = kind, .size = p->pm->page_size };
+}
+
+struct packed_page packer_compress(const struct packer *p, const uint8_t *page, uint8_t *out)
+{
+	uint32_t page_size = p->pm->page_size;
+	size_t len = p->codec->compress(p->codec_ctx, page, page_size, out, page_size - 1);
+
+	if (!len || len >= page_size)
+		return as_it_is(p, PACKED_RAW, page, out);
+	return (struct packed_page){ .kind = PACKED_COMPRESSED, .size = (uint32_t)len };
+}
+
 /* @out has room for a whole page. */
 static struct packed_page pack_page(const struct packer *p, const uint8_t *page, enum page_state state, uint8_t *out)
 {
-	uint32_t page_size = p->pm->page_size;
 	struct packed_page packed = { .kind = PACKED_HOLE };
-	size_t len;
+	struct page_print print = { 0 };
 
 	if (state == PAGE_UNREADABLE || state == PAGE_ABSENT)
 		return packed;
+	if (is_zero_page(page, p->pm->page_size)) {
+		packed.kind = PACKED_ZERO;
+	} else {
+		if (p->repeats)
+			print = repeats_print(p->repeats, page);
+		if (p->repeats && repeats_may_know(p->repeats, &print))
+			packed = as_it_is(p, PACKED_REPEAT, page, out);
+		else
+			packed = packer_compress(p, page, out);
+	}
 	packed.is_partial = state == PAGE_PARTIAL;
-	packed.kind = PACKED_ZERO;
-	if (is_zero_page(page, page_size))
-		return packed;
-	len = p->codec->compress(p->codec_ctx, page, page_size, out, page_size - 1);
-	packed.kind = len && len < page_size ? PACKED_COMPRESSED : PACKED_RAW;
-	packed.size = packed.kind == PACKED_COMPRESSED ? (uint32_t)len : page_size;
-	if (packed.kind == PACKED_RAW)
-		memcpy(out, page, page_size);
+	packed.print = print;
 	return packed;
 }
 

@@ -7,6 +7,7 @@
 
 #include "common/err.h"
 #include "emit/pageset.h"
+#include "emit/repeats.h"
 #include "formats/codec/codec.h"
 #include "formats/physmem.h"
 
@@ -16,12 +17,14 @@ enum packed_kind {
 	PACKED_ZERO,
 	PACKED_RAW,	   /**< as it is */
 	PACKED_COMPRESSED, /**< by the codec */
+	PACKED_REPEAT,	   /**< as it is, for it is probably stored already */
 };
 
 struct packed_page {
 	enum packed_kind kind;
 	bool is_partial; /**< RAM covers a part of it */
 	uint32_t size;	 /**< bytes in batch.out, one page behind the other; 0 of a hole and of zeros */
+	struct page_print print; /**< of a page with size, where repeats are looked for */
 };
 
 /**
@@ -51,6 +54,7 @@ struct packer {
 	struct physmem *pm;	      /**< owned, where owns_pm */
 	const struct codec *codec;
 	void *codec_ctx;	      /**< owned */
+	const struct repeats *repeats; /**< NULL: not looked for */
 	uint8_t *pages;		      /**< owned: what was just read, few enough to stay in the nearest caches */
 	enum page_state *states;      /**< owned, of these */
 	size_t cap;		      /**< pages in it */
@@ -62,8 +66,11 @@ struct packer {
  * has one reader only. After a failure @p is as after packer_deinit().
  */
 enum status packer_init(struct packer *p, struct physmem *pm, bool alone, const struct codec *codec, int level,
-			struct err *err) __must_check;
+			const struct repeats *repeats, struct err *err) __must_check;
 void packer_deinit(struct packer *p);
+
+/** Compress the @page into @out, which has room for it; what does not shrink is stored as it is. */
+struct packed_page packer_compress(const struct packer *p, const uint8_t *page, uint8_t *out);
 
 /** Read, decide and compress. Each page is read once; what is stored of it is in @b->out alone. */
 void batch_pack(struct batch *b, const struct packer *p);

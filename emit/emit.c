@@ -15,6 +15,10 @@
 /* What a thread takes beside its batches: codec state and stack. The writer's buffers. */
 #define THREAD_BYTES MIB
 #define WRITER_BYTES (3 * MIB)
+/* What remembers stored pages: 16 bytes each. The size must not follow from the number of threads: the dump does from it. */
+#define REPEATS_BYTES (4 * MIB)
+#define REPEATS_BYTES_MIN (256 * KIB)
+#define REPEATS_PART 16 /* of the memory that may be taken, at most */
 
 struct emitter {
 	struct physmem *pm;
@@ -22,6 +26,8 @@ struct emitter {
 	const struct emit_config *config;
 	struct emit_result *result;
 	struct kdump_writer *writer;
+	struct repeats *repeats; /* NULL: not looked for */
+	uint8_t *again;		 /* a page that has to be compressed after all */
 	struct pool *pool;
 	unsigned nr_threads;
 	struct packer *packers;	 /* one a thread, which alone uses it */
@@ -84,15 +90,44 @@ static enum status workers_init(struct emitter *e, struct err *err)
 	for (size_t i = 0; st == ST_OK && i < e->nr_batches; i++)
 		st = batch_init(&e->batches[i], e->pm->page_size, e->batch_pages, err);
 	for (unsigned i = 0; st == ST_OK && i < e->nr_threads; i++)
-		st = packer_init(&e->packers[i], e->pm, e->nr_threads == 1, e->config->codec, e->config->codec_level, err);
+		st = packer_init(&e->packers[i], e->pm, e->nr_threads == 1, e->config->codec, e->config->codec_level,
+				 e->repeats, err);
 	if (st == ST_OK)
 		st = pool_open(e->nr_threads, pack, e, &e->pool, err);
 	return st;
 }
 
+static size_t repeats_bytes(const struct emit_config *c)
+{
+	size_t bytes = REPEATS_BYTES;
+
+	if (c->no_dedup)
+		return 0;
+	while (c->memory_bytes && bytes > REPEATS_BYTES_MIN && bytes > c->memory_bytes / REPEATS_PART)
+		bytes /= 2;
+	return bytes;
+}
+
+/* Without it the dump is larger, no more. */
+static enum status open_repeats(struct emitter *e, struct err *err)
+{
+	struct err why;
+	enum status st;
+
+	if (e->config->no_dedup)
+		return ST_OK;
+	e->again = malloc(e->pm->page_size);
+	if (!e->again)
+		return err_set(err, ST_NO_MEMORY, "out of memory");
+	st = repeats_open(e->pm->page_size, repeats_bytes(e->config), &e->repeats, &why);
+	if (st != ST_OK)
+		log_info("repeated pages are not looked for: %s", why.text);
+	return ST_OK;
+}
+
 static bool fits(const struct emitter *e)
 {
-	uint64_t need = WRITER_BYTES + e->nr_threads * THREAD_BYTES +
+	uint64_t need = WRITER_BYTES + repeats_bytes(e->config) + e->nr_threads * THREAD_BYTES +
 			batches_for(e->nr_threads) * batch_bytes(e->pm->page_size, e->batch_pages);
 
 	return !e->config->memory_bytes || need <= e->config->memory_bytes;
@@ -114,6 +149,8 @@ static enum status emitter_init(struct emitter *e, struct wsink *sink, struct er
 {
 	enum status st = open_writer(e, sink, err);
 
+	if (st == ST_OK)
+		st = open_repeats(e, err);
 	if (st != ST_OK)
 		return st;
 	e->batch_pages = (size_t)max_u64(BATCH_BYTES / e->pm->page_size, 1);
@@ -156,11 +193,43 @@ static void note_unreadable(struct emitter *e, uint64_t pfn)
 	e->hole = (struct range){ pfn, pfn + 1 };
 }
 
+static enum status store(struct emitter *e, const struct packed_page *p, const struct page_print *print,
+			 const uint8_t *data, struct err *err)
+{
+	struct stored_page stored = { .off = kdump_writer_data_off(e->writer), .size = p->size };
+	uint32_t flags = p->kind == PACKED_COMPRESSED ? e->config->codec->flag : 0;
+	enum status st = kdump_writer_put(e->writer, e->next_index, data, p->size, flags, err);
+
+	e->result->pages_compressed += flags != 0;
+	e->result->pages_raw += !flags;
+	if (st == ST_OK && e->repeats)
+		repeats_add(e->repeats, print, &stored);
+	return st;
+}
+
+/* The order of the pages alone decides what shares what: a worker's guess only spares it the work. */
+static enum status share_or_store(struct emitter *e, const struct packed_page *p, const uint8_t *data, struct err *err)
+{
+	uint32_t page_size = e->pm->page_size;
+	struct stored_page stored;
+	struct packed_page packed;
+
+	if (e->repeats && repeats_find(e->repeats, &p->print, &stored)) {
+		e->result->pages_repeated++;
+		return kdump_writer_put_again(e->writer, e->next_index, stored.off, stored.size,
+					      stored.size < page_size ? e->config->codec->flag : 0, err);
+	}
+	if (p->kind != PACKED_REPEAT)
+		return store(e, p, &p->print, data, err);
+	/* Forgotten meanwhile. This thread is none of the workers now, so the first one's tools are free. */
+	packed = packer_compress(&e->packers[0], data, e->again);
+	return store(e, &packed, &p->print, e->again, err);
+}
+
 /* *@data: what is stored of this page and of those behind it. */
 static enum status put_page(struct emitter *e, const struct batch *b, size_t i, const uint8_t **data, struct err *err)
 {
 	const struct packed_page *p = &b->packed[i];
-	uint32_t flags = p->kind == PACKED_COMPRESSED ? e->config->codec->flag : 0;
 	enum status st;
 
 	switch (p->kind) {
@@ -174,9 +243,7 @@ static enum status put_page(struct emitter *e, const struct batch *b, size_t i, 
 		e->result->pages_zero += st == ST_OK;
 		break;
 	default:
-		st = kdump_writer_put(e->writer, e->next_index, *data, p->size, flags, err);
-		e->result->pages_compressed += flags != 0;
-		e->result->pages_raw += !flags;
+		st = share_or_store(e, p, *data, err);
 	}
 	if (st != ST_OK)
 		return st;
@@ -271,6 +338,8 @@ enum status emit_run(struct physmem *pm, const struct pageset *keep, const struc
 	if (st == ST_OK)
 		st = run(&e, sink, err);
 	workers_deinit(&e);
+	repeats_close(e.repeats);
+	free(e.again);
 	kdump_writer_close(e.writer);
 	return st;
 }

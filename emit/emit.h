@@ -21,6 +21,7 @@ typedef void (*emit_hole_fn)(void *ctx, uint64_t start_pfn, uint64_t end_pfn);
 struct emit_config {
 	const struct codec *codec;
 	int codec_level;	    /**< of a codec that has levels; 0: its own choice */
+	bool no_dedup;		    /**< store each page by itself, but for zeros */
 	struct kdump_header header; /**< from dump_header_fill(), with dump_level */
 	const void *notes;	    /**< ELF notes to store, borrowed; the source's own, mostly */
 	size_t notes_len_bytes;
@@ -35,6 +36,7 @@ struct emit_result {
 	unsigned nr_threads; /**< that there were in the end: fewer where memory was short */
 	uint64_t pages_done; /**< descriptors that are true; kept pages beyond were not saved */
 	uint64_t pages_zero, pages_raw, pages_compressed, pages_partial, pages_unreadable;
+	uint64_t pages_repeated; /**< share what an earlier page stored; not among the raw and compressed ones */
 	uint64_t bytes_read, bytes_written;
 	bool stopped;	     /**< by the step function */
 	bool out_of_space;
@@ -43,7 +45,7 @@ struct emit_result {
 
 /**
  * Write the pages @keep of @pm into @sink as a KDUMP: one pass over memory, zero pages found on the way share one stored
- * page. Allocates all that it needs before it writes the first byte; where memory is short, first does with fewer threads,
+ * page, and so do pages of the same content as far as a small table remembers them. Allocates all that it needs before it writes the first byte; where memory is short, first does with fewer threads,
  * then with smaller batches. No policy: @keep says all.
  * ST_OK: a dump is in the sink, perhaps an incomplete one (see @result), not yet committed. Else the sink holds nothing of
  * use.

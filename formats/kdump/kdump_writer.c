@@ -247,11 +247,26 @@ static enum status put_desc(struct kdump_writer *w, uint64_t index, const struct
 enum status kdump_writer_put(struct kdump_writer *w, uint64_t index, const void *data, uint32_t size, uint32_t flags,
 			     struct err *err)
 {
-	struct page_desc d = { .offset = w->data.off + w->data.len, .size = size, .flags = flags };
+	struct page_desc d = { .offset = kdump_writer_data_off(w), .size = size, .flags = flags };
 	enum status st = run_append(w, &w->data, data, size, err);
 
 	w->flags_used |= flags;
 	return st == ST_OK ? put_desc(w, index, &d, err) : st;
+}
+
+uint64_t kdump_writer_data_off(const struct kdump_writer *w)
+{
+	return w->data.off + w->data.len;
+}
+
+enum status kdump_writer_put_again(struct kdump_writer *w, uint64_t index, uint64_t off, uint32_t size, uint32_t flags,
+				   struct err *err)
+{
+	struct page_desc d = { .offset = off, .size = size, .flags = flags };
+
+	if (off < w->desc_off + w->nr_stored * KDUMP_PAGE_DESC_SIZE || off + size > kdump_writer_data_off(w))
+		return err_set(err, ST_INTERNAL, "a page that was never stored cannot be named again");
+	return put_desc(w, index, &d, err);
 }
 
 enum status kdump_writer_put_zero(struct kdump_writer *w, uint64_t index, struct err *err)
@@ -259,7 +274,7 @@ enum status kdump_writer_put_zero(struct kdump_writer *w, uint64_t index, struct
 	struct page_desc d = { .size = w->header.block_size };
 
 	if (!w->zero_page_off) {
-		uint64_t off = w->data.off + w->data.len;
+		uint64_t off = kdump_writer_data_off(w);
 		enum status st = run_append(w, &w->data, w->zero_page, w->header.block_size, err);
 
 		if (st != ST_OK)

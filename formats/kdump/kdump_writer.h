@@ -39,6 +39,11 @@ enum status kdump_writer_begin(struct kdump_writer *w, kdump_bitmap_fn fill, voi
  */
 enum status kdump_writer_put(struct kdump_writer *w, uint64_t index, const void *data, uint32_t size, uint32_t flags,
 			     struct err *err) __must_check;
+/** Where the next kdump_writer_put() will store its data. */
+uint64_t kdump_writer_data_off(const struct kdump_writer *w);
+/** Descriptor @index names what an earlier kdump_writer_put() has stored at @off, with its @size and @flags. */
+enum status kdump_writer_put_again(struct kdump_writer *w, uint64_t index, uint64_t off, uint32_t size, uint32_t flags,
+				   struct err *err) __must_check;
 /** Descriptor @index names the shared zero page, which is stored when it is first needed. */
 enum status kdump_writer_put_zero(struct kdump_writer *w, uint64_t index, struct err *err) __must_check;
 /** Descriptor @index is {0,0,0,0}: the page could not be read. */

@@ -23,6 +23,7 @@ enum fake_piece_kind {
 	FAKE_DATA,
 	FAKE_ZERO,    /**< data too */
 	FAKE_NOISE,   /**< data that no codec shrinks */
+	FAKE_REPEATED, /**< noise and text that come again every 8 pages of 4096 bytes */
 	FAKE_CLAIMED, /**< RAM of which the dump has no byte */
 	FAKE_BROKEN,  /**< should be there and cannot be read */
 };
@@ -46,6 +47,10 @@ static inline uint8_t fake_memory_byte(enum fake_piece_kind kind, uint64_t paddr
 
 	if (kind == FAKE_ZERO)
 		return 0;
+	if (kind == FAKE_REPEATED) {
+		kind = paddr / 4096 % 2 ? FAKE_NOISE : FAKE_DATA;
+		paddr %= 8 * 4096;
+	}
 	h = (kind == FAKE_NOISE ? paddr : paddr / 256) * UINT64_C(0x9e3779b97f4a7c15);
 	h ^= h >> 29;
 	h *= UINT64_C(0xbf58476d1ce4e5b9);

@@ -221,7 +221,8 @@ static void every_page_comes_back_from_every_codec(void **state)
 			assert_int_equal(r->pages_unreadable, 4);
 			assert_int_equal(r->pages_zero, 5);
 			assert_int_equal(r->pages_partial, 1 + 1); /* the unreadable one has no part */
-			assert_int_equal(r->pages_zero + r->pages_raw + r->pages_compressed + r->pages_unreadable,
+			assert_int_equal(r->pages_zero + r->pages_raw + r->pages_compressed + r->pages_unreadable +
+						 r->pages_repeated,
 					 r->pages_done);
 			assert_int_equal(r->pages_compressed > 0, i > 0);
 			assert_int_equal(open_dump(j).h.status, KDUMP_STATUS_INCOMPLETE | j->config.codec->flag);
@@ -247,6 +248,8 @@ static struct job *new_long_job(const char *codec, unsigned nr_threads)
 		at += 7 * i * PAGE + PAGE;
 		fake_memory_add(&j->fm, at, at + 3 * PAGE, i % 3 ? FAKE_ZERO : FAKE_NOISE);
 		at += 3 * PAGE + (i % 2) * PAGE;
+		fake_memory_add(&j->fm, at, at + 5 * PAGE, i % 2 ? FAKE_REPEATED : FAKE_DATA);
+		at += 5 * PAGE;
 	}
 	fake_memory_add(&j->fm, at, at + PAGE, FAKE_BROKEN);
 	j->config.nr_threads = nr_threads;
@@ -333,6 +336,39 @@ static void one_reader_makes_one_thread(void **state)
 	assert_memory_equal(j->fs.bytes, one->fs.bytes, one->fs.len);
 	free_job(j);
 	free_job(one);
+}
+
+static void repeated_pages_are_stored_once(void **state)
+{
+	static const char *const codecs[] = { "none", "zlib", "lzo", "snappy", "zstd" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(codecs); i++) {
+		struct job *j = new_job(PAGE, codecs[i]), *plain = new_job(PAGE, codecs[i]);
+		struct dump d;
+
+		for (uint64_t at = 0; at < 4000; at += 1000) { /* many batches */
+			fake_memory_add(&j->fm, at * PAGE, (at + 800) * PAGE, FAKE_REPEATED);
+			fake_memory_add(&j->fm, (at + 800) * PAGE, (at + 900) * PAGE, at % 2000 ? FAKE_NOISE : FAKE_DATA);
+		}
+		plain->fm = j->fm;
+		plain->config.no_dedup = true;
+		plain->config.nr_threads = j->config.nr_threads = 3;
+		run_well(j);
+		run_well(plain);
+		assert_int_equal(check_dump(j, UINT64_MAX), 3600);
+		assert_int_equal(check_dump(plain, UINT64_MAX), 3600);
+		assert_int_equal(j->result.pages_repeated, 3200 - 8);
+		assert_int_equal(j->result.pages_raw + j->result.pages_compressed, 400 + 8);
+		assert_int_equal(plain->result.pages_repeated, 0);
+		assert_int_equal(plain->result.pages_raw + plain->result.pages_compressed, 3600);
+		assert_true(plain->fs.len - j->fs.len > 3192 / 2 * PAGE);
+		d = open_dump(j);
+		assert_int_equal(desc_of(&d, 0).offset, desc_of(&d, 3008).offset);
+		assert_int_equal(desc_of(&d, 0).size, desc_of(&d, 3008).size);
+		assert_int_equal(desc_of(&d, 0).flags, desc_of(&d, 3008).flags);
+		free_job(plain);
+		free_job(j);
+	}
 }
 
 static void whole_dump_is_not_marked(void **state)
@@ -606,6 +642,7 @@ int main(void)
 		cmocka_unit_test(threads_stop_at_the_first_error),
 		cmocka_unit_test(little_memory_takes_fewer_threads),
 		cmocka_unit_test(one_reader_makes_one_thread),
+		cmocka_unit_test(repeated_pages_are_stored_once),
 		cmocka_unit_test(whole_dump_is_not_marked),
 		cmocka_unit_test(what_is_not_kept_is_not_read),
 		cmocka_unit_test(nothing_kept_makes_a_dump_of_nothing),
