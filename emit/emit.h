@@ -45,8 +45,8 @@ struct emit_result {
 
 /**
  * Write the pages @keep of @pm into @sink as a KDUMP: one pass over memory, zero pages found on the way share one stored
- * page, and so do pages of the same content as far as a small table remembers them. Allocates all that it needs before it writes the first byte; where memory is short, first does with fewer threads,
- * then with smaller batches. No policy: @keep says all.
+ * page, and so do pages of the same content as far as a small table remembers them. Allocates all that it needs before it writes
+ * the first byte; where memory is short, first does with fewer threads, then with smaller batches. No policy: @keep says all.
  * ST_OK: a dump is in the sink, perhaps an incomplete one (see @result), not yet committed. Else the sink holds nothing of
  * use.
  */
