@@ -62,8 +62,9 @@ check-golden: $(BUILD)/innercore ## bytes in, bytes out: no guest needed
 	$(Q)if [ -n "$(GOLDEN_TESTS)" ]; then $(PYTEST) -q -n $$(nproc) --dist loadfile $(GOLDEN_TESTS) $(PYTEST_ARGS); fi
 
 bench: $(BUILD)/innercore $(BUILD)/bench/decode ## speed and size, side by side with makedumpfile
-	$(Q)PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/bench/bench.py && PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/bench/compare.py
-	$(Q)$(PYTHON) tests/bench/scale.py
+	$(Q)PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/bench/bench.py $(BENCH_FILE)
+	$(Q)PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/bench/compare.py
+	$(Q)PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/bench/scale.py
 
 check-qemu: $(BUILD)/innercore ## end to end: real guests that panic
 	$(Q)$(PYTEST) -v -ra --tb=short tests/qemu $(PYTEST_ARGS)

@@ -1,154 +1,290 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""innercore capture against makedumpfile, side by side: each cell is the median of paired runs (A B A B ...).
+"""innercore capture against makedumpfile, side by side.
 
-    BENCH_VMCORE       an ELF core to take; default: a guest of BENCH_GUEST_MIB (4096) is loaded, crashed and copied
-    BENCH_PAIRS        pairs a cell (default 5)
-    BENCH_CELLS        only cells whose name contains this, such as "zlib -d 31"
-    BENCH_MAKEDUMPFILE command (default: makedumpfile); what codecs it has, it says itself
-    BENCH_SCALE_GIB    sizes of the synthetic, sparse machines (default "8 64 512")
+    bench.py [FILE]             measure, keep the figures in FILE (default build/bench.json), print them and the targets
+    bench.py --table [FILE]     print what FILE holds
 
-Input and output lie in /dev/shm, so that no disk takes part. Against each cell stands makedumpfile's best thread count for it,
-found by a trial. "cpu" is user + system time, which a busy machine disturbs less than the wall clock. Results are kept in
-build/bench/.
+A cell is a codec, a dump level and a number of threads; what stands for it is the median of the rounds, in each of which every
+program runs once, one after the other. Against each stands the fastest of makedumpfile's builds and thread counts, found by a
+trial; where no build has the codec, nothing does. "CPU" is user + system time, which a busy machine disturbs less than the wall
+clock. The input is the /proc/vmcore of a guest of 4 GiB at work (loaded.py) in the page cache, the output lies in /dev/shm: no
+disk takes part. A later run with the same FILE puts its cells in the place of the same ones, so all can be measured in pieces:
+
+    PAIRS=N             rounds of a cell (default 5)
+    BENCH=quick         one round of -d 31 alone
+    BENCH_PARTS=LIST    of cells, raw_copy, syscalls, guest (default: all)
+    BENCH_CELLS=TEXT    only cells whose name has it, such as "zlib -d 31"; several with commas
+    BENCH_TRIAL_LEVEL=31  the trials at this level alone, which saves most of the time
+    BENCH_VMCORE=FILE   another vmcore, an ELF core
+    BENCH_MAKEDUMPFILE=PROGRAM     another makedumpfile, and no other
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import dataclasses
+import hashlib
 import json
 import os
 import pathlib
-import shlex
+import re
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
+from typing import Any
+
+import inside
+import limit
+import loaded
+import paired
+import targets
+from opponents import CODECS, INNERCORE, LEVELS, Build, builds, ours
+from paired import Run, timed
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(TREE / "tests/qemu"), str(TREE / "tests/golden")]
-
-import paired  # noqa: E402
-from paired import timed  # noqa: E402
-
-OUT = TREE / "build/bench"
-INNERCORE = os.environ.get("INNERCORE_BIN", str(TREE / "build/innercore"))
-MAKEDUMPFILE = shlex.split(os.environ.get("BENCH_MAKEDUMPFILE", "makedumpfile"))
-PAIRS = int(os.environ.get("BENCH_PAIRS", "5"))
-CODECS = {"zlib": "-c", "lzo": "-l", "snappy": "-p", "zstd": "-z", "none": None}
-LEVELS = (0, 1, 31)
+PARTS = ("cells", "raw_copy", "syscalls", "guest")
 MODES = {"1 thread": (1, None), "2 threads": (2, None), "2 threads on 1 CPU": (2, "0")}
+Key = tuple[str, int, str]
 
 
-def ours(codec: str, level: int, threads: int, core: pathlib.Path, dump: pathlib.Path) -> list[str]:
-    """The command line."""
-    return [INNERCORE, "capture", "-q", "-z", codec, "-d", str(level), "-j", str(threads), str(core), str(dump)]
+@dataclasses.dataclass(frozen=True)
+class Best:
+    """makedumpfile's fastest way for a cell."""
+
+    build: Build
+    threads: int
+
+    def __str__(self) -> str:
+        return f"makedumpfile {self.build.version}, {self.threads or 'no'} threads"
 
 
-def theirs(codec: str, level: int, threads: int, core: pathlib.Path, dump: pathlib.Path) -> list[str]:
-    """The same for makedumpfile; 0 threads is its own default, and mostly its best."""
-    argv = [*MAKEDUMPFILE, "-d", str(level)]
-    if CODECS[codec]:
-        argv.append(str(CODECS[codec]))
-    if threads:
-        argv += ["--num-threads", str(threads)]
-    return [*argv, str(core), str(dump)]
+class Bench:
+    """One run of this program. Results of earlier runs stay unless they are measured again."""
 
+    def __init__(self, path: pathlib.Path, scratch: pathlib.Path):
+        self.path = path
+        self.result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        self.quick = os.environ.get("BENCH") == "quick"
+        self.rounds = int(os.environ.get("PAIRS") or ("1" if self.quick else "5"))
+        self.builds = builds()
+        self.scratch = scratch
+        self.dump = scratch / "dump"
+        self.core = pathlib.Path(os.environ.get("BENCH_VMCORE") or loaded.vmcore(INNERCORE))
+        self.limit = limit.program(scratch)
+        self.lists: dict[int, tuple[pathlib.Path, pathlib.Path]] = {}
+        self.trials: dict[tuple[str, int, bool], Best | None] = {}
 
-def their_codecs() -> set[str]:
-    """What this build of makedumpfile can do."""
-    done = subprocess.run([*MAKEDUMPFILE, "-v"], capture_output=True, check=False, text=True)
-    text = done.stdout + done.stderr
-    return {"zlib", "none"} | {name for name in ("lzo", "snappy", "zstd") if f"{name}\tenabled" in text}
+    def keys(self, levels: tuple[int, ...] = LEVELS) -> list[Key]:
+        """The cells that are asked for."""
+        only = [text.strip() for text in os.environ.get("BENCH_CELLS", "").split(",")]
+        found = [(codec, level, mode) for codec in CODECS for level in levels for mode in MODES]
+        if self.quick:
+            found = [key for key in found if key[1] == 31]
+        return [key for key in found if any(text in name_of(key) for text in only)]
 
+    def keep(self, where: str, key: Key, cell: dict[str, Any]) -> None:
+        """In the place of an older one, and on disk at once."""
+        codec, level, mode = key
+        cell = {"codec": codec, "level": level, "mode": mode, "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+                "load": os.getloadavg()[0], **cell}
+        cells = self.result.setdefault(where, [])
+        order = [(c, n, m) for c in CODECS for n in LEVELS for m in MODES]
+        if "ratios" in cell:
+            print(targets.cell_line(cell), flush=True)
+        cells[:] = [old for old in cells if (old["codec"], old["level"], old["mode"]) != key] + [cell]
+        cells.sort(key=lambda each: order.index((each["codec"], each["level"], each["mode"])))
+        self.save()
 
-@contextlib.contextmanager
-def the_core() -> Iterator[pathlib.Path]:
-    """A real vmcore in RAM."""
-    given = os.environ.get("BENCH_VMCORE")
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as scratch:
-        core = pathlib.Path(scratch) / "vmcore"
-        if given:
-            core.write_bytes(b"")
-            subprocess.run(["cp", given, core], check=True)
-        else:
-            import crashes
-            import cycle
+    def save(self) -> None:
+        """Write FILE."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.path.with_suffix(".partial")
+        partial.write_text(json.dumps(self.result, indent=1) + "\n", encoding="utf-8")
+        partial.rename(self.path)
 
-            mib = int(os.environ.get("BENCH_GUEST_MIB", "4096"))
-            folder = pathlib.Path(scratch) / "guest"
-            plan = cycle.Plan("bench", crashes.kernel("6.12"), firmware="seabios", memory_mib=mib, load_mib=mib // 8,
-                              raw_copy=True)
-            result = cycle.run(plan, cycle.Images(folder / "images", pathlib.Path(INNERCORE)), folder / "bench")
-            assert result.vmcore
-            result.vmcore.rename(core)
-        yield core
+    # --- cells ---
 
+    def warm(self) -> None:
+        """All of the input in the page cache."""
+        with open(self.core, "rb", buffering=0) as handle:
+            while handle.read(8 << 20):
+                pass
 
-def cell(codec: str, level: int, mode: str, core: pathlib.Path, can: set[str]) -> dict[str, object]:
-    """One line of the table."""
-    threads, cpus = MODES[mode]
-    dump = core.with_name("dump")
-    name = f"{codec} -d {level}, {mode}"
-    mine = ours(codec, level, threads, core, dump)
-    if codec in can and cpus is None:
-        trial = {0: timed(theirs(codec, level, 0, core, dump), dump)}
-        for n in () if threads == 1 else (1, 2):
-            # Its threads poll: where they get no CPU of their own, a run may take minutes. Slower than none is lost anyway.
+    def best(self, codec: str, level: int, cpus: str | None) -> Best | None:
+        """By trial: each build without threads, then the faster one with 1 and 2, which are given up once they are slower.
+
+        Its threads poll: where they get no CPU of their own, a run may take minutes.
+        """
+        level = int(os.environ.get("BENCH_TRIAL_LEVEL") or level)
+        key = (codec, level, cpus is not None)
+        if key in self.trials:
+            return self.trials[key]
+        found: tuple[float, Best] | None = None
+        ways = [Best(build, 0) for build in self.builds if codec in build.codecs]
+        for way in ways:
+            wall = timed(way.build.argv(codec, level, 0, self.core, self.dump), self.dump, cpus).wall
+            if not found or wall < found[0]:
+                found = wall, way
+        for threads in (1, 2) if found else ():
+            way = Best(found[1].build, threads)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                trial[n] = timed(theirs(codec, level, n, core, dump), dump, None, trial[0].wall + 1)
-        best = min(trial, key=lambda n: trial[n].wall)
-        other, against = theirs(codec, level, best, core, dump), f"makedumpfile, {best} threads"
-    else:
-        # Nothing to hold it against, or the question is what threads cost where there is one CPU.
-        other, against = ours(codec, level, 1, core, dump), "own 1 thread"
-    left, right = paired.rounds([lambda: timed(mine, dump, cpus), lambda: timed(other, dump, cpus)], PAIRS)
-    wall, cpu = paired.ratio(left, right, "wall"), paired.ratio(left, right, "cpu")
-    print(f"{name:34} {wall!s:22} cpu {cpu!s:22} size {left[0].written / right[0].written:.3f}  "
-          f"{paired.median(left, 'wall'):6.2f} s  {left[0].rss_kib:6} KiB  against {against}", flush=True)
-    return {"cell": name, "against": against, "ratio_wall": dataclasses.asdict(wall), "ratio_cpu": dataclasses.asdict(cpu),
-            "ours": paired.plain(left), "other": paired.plain(right)}
+                wall = timed(way.build.argv(codec, level, threads, self.core, self.dump), self.dump, cpus, found[0]).wall
+                found = min(found, (wall, way), key=lambda each: each[0])
+        self.trials[key] = found[1] if found else None
+        return self.trials[key]
+
+    def page_lists(self, level: int) -> tuple[pathlib.Path, pathlib.Path]:
+        """(kept, stored) pages of this level; what is stored is the same for each codec."""
+        if level not in self.lists:
+            subprocess.run(ours("lzo", level, 2, self.core, self.dump), check=True)
+            folder = self.scratch / f"pages-{level}"
+            folder.mkdir()
+            self.lists[level] = limit.page_lists(self.core, self.dump, folder)
+            self.dump.unlink()
+        return self.lists[level]
+
+    def least(self, codec: str, level: int, threads: int, cpus: str | None) -> Run:
+        """The codec alone, and one read of memory."""
+        kept, stored = self.page_lists(level)
+        read = limit.run(self.limit, self.core, kept, "read", threads, cpus)
+        if codec == "none":
+            return read
+        pack = limit.run(self.limit, self.core, stored, codec, threads, cpus)
+        return Run(read.wall + pack.wall, read.cpu + pack.cpu, 0, pack.written)
+
+    def cells(self) -> None:
+        """A codec's and level's cells together: they share the runs of what they are held against."""
+        wanted = self.keys()
+        for cpus in (None, "0"):
+            for codec, level in dict.fromkeys(key[:2] for key in wanted if MODES[key[2]][1] == cpus):
+                self.group(codec, level, cpus, [key for key in wanted if key[:2] == (codec, level) and MODES[key[2]][1] == cpus])
+
+    def group(self, codec: str, level: int, cpus: str | None, keys: list[Key]) -> None:
+        """All sides of some cells: ours, theirs, our own single thread, the limit."""
+        self.warm()
+        best = self.best(codec, level, cpus)
+        self.page_lists(level)
+        counts = {MODES[key[2]][0] for key in keys} | ({1} if cpus else set())
+        sides: dict[str, Callable[[], Run]] = {}
+        for n in sorted(counts):
+            sides[f"ours {n}"] = lambda n=n: timed(ours(codec, level, n, self.core, self.dump), self.dump, cpus)
+            sides[f"limit {n}"] = lambda n=n: self.least(codec, level, n, cpus)
+        if best:
+            argv = best.build.argv(codec, level, best.threads, self.core, self.dump)
+            sides["theirs"] = lambda: timed(argv, self.dump, cpus)
+        runs = dict(zip(sides, paired.rounds(list(sides.values()), self.rounds), strict=True))
+        for key in keys:
+            n = MODES[key[2]][0]
+            mine = {"ours": runs[f"ours {n}"], "limit": runs[f"limit {n}"]}
+            if n > 1 and "ours 1" in runs:
+                mine["own"] = runs["ours 1"]
+            if best:
+                mine["theirs"] = runs["theirs"]
+            cell = summary(mine, str(best) if best else "nothing: no build has it")
+            self.keep("cells", key, {**cell, "core": self.core_id()})
+
+    def core_id(self) -> str:
+        """Which input: its length and the hash of its headers and notes."""
+        with open(self.core, "rb") as handle:
+            return f"{self.core.stat().st_size} {hashlib.sha256(handle.read(1 << 16)).hexdigest()[:16]}"
+
+    # --- the other parts ---
+
+    def raw_copy(self) -> None:
+        """Against cp, which takes all of memory as it is."""
+        lines = []
+        for level in (31,) if self.quick else LEVELS:
+            self.warm()
+            runs = paired.rounds([
+                lambda level=level: timed(ours("zstd", level, 2, self.core, self.dump), self.dump),
+                lambda: timed(["cp", self.core, self.dump], self.dump),
+            ], self.rounds)
+            wall, cpu, size = (paired.ratio(*runs, what) for what in ("wall", "cpu", "written"))
+            lines.append(f"cp of the vmcore / zstd -d {level}, 2 threads: wall {wall}, CPU {cpu}, size {size.median:.2f}")
+            print(lines[-1], flush=True)
+        self.result["raw_copy"] = lines
+        self.save()
+
+    def syscalls(self) -> None:
+        """How often either asks the kernel for something."""
+        for key in self.keys((31,)):
+            codec, level, mode = key
+            threads, cpus = MODES[mode]
+            if cpus is not None:
+                continue
+            best = self.best(codec, level, cpus)
+            found: dict[str, Any] = {"ours": self.count(ours(codec, level, threads, self.core, self.dump))}
+            if best:
+                found["theirs"] = self.count(best.build.argv(codec, level, best.threads, self.core, self.dump))
+            self.keep("syscalls", key, {**found, "against": str(best) if best else ""})
+
+    def count(self, argv: list[str]) -> int:
+        """System calls of a run, by strace's count."""
+        said = self.scratch / "strace"
+        timed(["strace", "-f", "-c", "-o", said, *argv], self.dump)
+        total = re.search(r"^100\.00 .*?(\d+)(?: +\d+)? total$", said.read_text(encoding="ascii"), re.MULTILINE)
+        assert total, said.read_text(encoding="ascii")
+        return int(total[1])
+
+    def guest(self) -> None:
+        """The same inside a guest."""
+        keys = [key for key in self.keys((31,)) if MODES[key[2]][1] is None]
+        with inside.Session(INNERCORE, self.builds, self.scratch / "guest") as session:
+            for key in keys:
+                codec, level, mode = key
+                runs, against = session.cell(codec, level, MODES[mode][0], self.rounds)
+                self.keep("guest", key, summary(runs, against))
+            self.result["guest_seconds"] = session.after_panic()
+        self.save()
 
 
-def scale() -> list[dict[str, object]]:
-    """Sparse machines, nearly all of them free: time and memory must grow with struct pages alone."""
-    import elfcore
-    import vmcore
+def name_of(key: Key) -> str:
+    """As it is printed."""
+    return f"{key[0]} -d {key[1]}, {key[2]}"
 
-    found: list[dict[str, object]] = []
-    for gib in (int(n) for n in os.environ.get("BENCH_SCALE_GIB", "8 64 512").split()):
-        with tempfile.TemporaryDirectory(dir="/dev/shm") as scratch:
-            core, dump = pathlib.Path(scratch) / "core", pathlib.Path(scratch) / "dump"
-            machine = vmcore.Machine(style="6.1", free_gib=gib)
-            load = elfcore.Load(vmcore.FREE_START, b"", machine.direct_map + vmcore.FREE_START, hole_len=gib << 30)
-            elfcore.write(core, [*elfcore.standard(machine), load], machine.notes())
-            left = timed(ours("lzo", 31, 1, core, dump), dump)
-            struct_bytes = (gib << 30) // 4096 * 64
-            print(f"plan of {gib:5} GiB: {left.wall:6.2f} s, cpu {left.cpu:6.2f} s, "
-                  f"{struct_bytes / left.cpu / (1 << 30):5.2f} GiB of struct pages a second, {left.rss_kib} KiB", flush=True)
-            found.append({"gib": gib, "ours": dataclasses.asdict(left)})
+
+def summary(runs: dict[str, list[Run]], against: str) -> dict[str, Any]:
+    """What is kept of a cell: ratios that are more the better we are for "theirs", and less for the rest."""
+    mine = runs["ours"]
+    ratios = {}
+    for side, others in runs.items():
+        if side != "ours":
+            pair = (mine, others) if side == "theirs" else (others, mine)
+            ratios[side] = {what: dataclasses.asdict(paired.ratio(*pair, what)) for what in ("wall", "cpu")}
+    found = {"against": against, "ratios": ratios, "seconds": paired.median(mine, "wall"), "rss_kib": max(r.rss_kib for r in mine),
+             "runs": {side: paired.plain(one) for side, one in runs.items()}}
+    if "theirs" in runs:
+        ratios["size"] = {"wall": mine[0].written / runs["theirs"][0].written}
+        found["their_rss_kib"] = max(r.rss_kib for r in runs["theirs"])
     return found
 
 
 def main() -> int:
-    """All cells, then the scale."""
-    OUT.mkdir(parents=True, exist_ok=True)
-    only = os.environ.get("BENCH_CELLS", "")
-    can = their_codecs()
-    cells = []
-    print(f"{'cell':34} ratio of wall times: more is better")
-    with the_core() as core:
-        for codec in CODECS:
-            for level in LEVELS:
-                for mode in MODES:
-                    if only in f"{codec} -d {level}, {mode}":
-                        cells.append(cell(codec, level, mode, core, can))
-    result = {"pairs": PAIRS, "cpus": os.cpu_count(), "load": os.getloadavg(), "cells": cells, "scale": scale()}
-    path = OUT / f"bench-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.json"
-    path.write_text(json.dumps(result, indent=1), encoding="utf-8")
-    print(f"kept in {path.relative_to(TREE)}")
+    """The command line of the module's own text above."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", nargs="?", type=pathlib.Path, default=TREE / "build/bench.json")
+    parser.add_argument("--table", action="store_true", help="measure nothing")
+    options = parser.parse_args()
+    if options.table:
+        targets.print_all(json.loads(options.file.read_text(encoding="utf-8")))
+        return 0
+    parts = [part for part in os.environ.get("BENCH_PARTS", ",".join(PARTS)).split(",") if part]
+    if unknown := set(parts) - set(PARTS):
+        parser.error(f"BENCH_PARTS: there is no {', '.join(sorted(unknown))}")
+    with tempfile.TemporaryDirectory(prefix="innercore-bench-", dir="/dev/shm") as scratch:
+        # makedumpfile keeps its bitmaps in a file; no disk is to take part in that either.
+        os.environ["TMPDIR"] = scratch
+        bench = Bench(options.file, pathlib.Path(scratch))
+        print(targets.HEADER)
+        for part in PARTS:
+            if part in parts:
+                getattr(bench, part)()
+    targets.print_all(bench.result)
+    print(f"\nkept in {options.file}")
     return 0
 
 
