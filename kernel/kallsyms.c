@@ -17,6 +17,7 @@
 #define NAMES_MAX_BYTES (64u * 1024 * 1024) /* a sound table takes some */
 #define WINDOW_BYTES (64u * 1024)	    /* holds the longest name that two bytes of length can tell */
 #define FILTER_BITS 1024u
+#define ALIASES_MAX 64u /* names for one address */
 
 /*
  * Names are looked for by a hash that can be put together token by token, so that none has to be spelled: that of a name
@@ -224,8 +225,8 @@ static bool name_is(const struct table *t, const struct name *name, const char *
 }
 
 struct hit {
-	bool found;
-	uint32_t index;
+	unsigned nr;
+	uint32_t index; /* of the first */
 	uint64_t hash;
 };
 
@@ -235,8 +236,8 @@ static bool *filter_bit(bool filter[FILTER_BITS], uint64_t hash)
 	return &filter[hash >> 54];
 }
 
-static enum status find_names(struct table *t, const struct kallsyms_symbol *wanted, size_t nr, struct hit *hits,
-			      struct err *err)
+static enum status find_names(struct table *t, const struct kallsyms_symbol *wanted, size_t nr, bool whole,
+			      struct hit *hits, struct err *err)
 {
 	bool filter[FILTER_BITS] = { false };
 	size_t left = nr;
@@ -246,7 +247,7 @@ static enum status find_names(struct table *t, const struct kallsyms_symbol *wan
 		hits[k].hash = hash_of(wanted[k].name);
 		*filter_bit(filter, hits[k].hash) = true;
 	}
-	for (uint32_t i = 0; i < t->nr_symbols && left; i++) {
+	for (uint32_t i = 0; i < t->nr_symbols && (left || whole); i++) {
 		struct name name;
 		uint64_t hash;
 		enum status st = next_name(t, &name, err);
@@ -257,9 +258,8 @@ static enum status find_names(struct table *t, const struct kallsyms_symbol *wan
 		if (!*filter_bit(filter, hash))
 			continue;
 		for (size_t k = 0; k < nr; k++) {
-			if (hits[k].found || hits[k].hash != hash || !name_is(t, &name, wanted[k].name))
+			if (hits[k].hash != hash || !name_is(t, &name, wanted[k].name) || hits[k].nr++)
 				continue;
-			hits[k].found = true;
 			hits[k].index = i;
 			left--;
 		}
@@ -313,7 +313,21 @@ static enum status find_scheme(struct table *t, uint32_t stext_index, enum schem
 	return err_set(err, ST_BAD_INPUT, "the symbol table's _stext is not where VMCOREINFO says");
 }
 
-static enum status lookup(struct table *t, struct kallsyms_symbol *wanted, size_t nr, struct err *err)
+/* Several symbols may stand for one address. */
+static uint64_t end_of_object(struct table *t, enum scheme scheme, uint32_t index, uint64_t start)
+{
+	uint64_t vaddr;
+
+	for (uint32_t i = 1; i <= ALIASES_MAX && i < t->nr_symbols - index; i++) {
+		if (resolve(t, scheme, index + i, &vaddr, NULL) != ST_OK || vaddr < start)
+			break;
+		if (vaddr > start)
+			return vaddr;
+	}
+	return start;
+}
+
+static enum status lookup(struct table *t, struct kallsyms_symbol *wanted, size_t nr, bool whole, struct err *err)
 {
 	_cleanup_free_ struct hit *hits = calloc(nr + 1, sizeof(*hits));
 	_cleanup_free_ struct kallsyms_symbol *all = calloc(nr + 1, sizeof(*all));
@@ -324,15 +338,20 @@ static enum status lookup(struct table *t, struct kallsyms_symbol *wanted, size_
 		return err_set(err, ST_NO_MEMORY, "out of memory");
 	memcpy(all, wanted, nr * sizeof(*all));
 	all[nr].name = "_stext";
-	st = find_names(t, all, nr + 1, hits, err);
+	st = find_names(t, all, nr + 1, whole, hits, err);
 	if (st != ST_OK)
 		return st;
-	if (!hits[nr].found)
+	if (!hits[nr].nr)
 		return err_set(err, ST_BAD_INPUT, "the kernel's symbol table has no _stext");
 	st = find_scheme(t, hits[nr].index, &scheme, err);
 	/* An address that cannot be read is no reason to do without the others. */
-	for (size_t k = 0; st == ST_OK && k < nr; k++)
-		wanted[k].found = hits[k].found && resolve(t, scheme, hits[k].index, &wanted[k].vaddr, NULL) == ST_OK;
+	for (size_t k = 0; st == ST_OK && k < nr; k++) {
+		wanted[k].found = hits[k].nr && resolve(t, scheme, hits[k].index, &wanted[k].vaddr, NULL) == ST_OK;
+		if (!whole || !wanted[k].found)
+			continue;
+		wanted[k].nr_same = hits[k].nr;
+		wanted[k].end_vaddr = end_of_object(t, scheme, hits[k].index, wanted[k].vaddr);
+	}
 	return st;
 }
 
@@ -347,7 +366,7 @@ static bool from_cache(const struct kallsyms_cache *cache, struct kallsyms_symbo
 }
 
 /* One pass for @wanted and, where nobody has looked for them yet, the common names. */
-static enum status look_up_all(struct kmodel *km, struct kallsyms_symbol *wanted, size_t nr, struct err *err)
+static enum status look_up_all(struct kmodel *km, struct kallsyms_symbol *wanted, size_t nr, bool whole, struct err *err)
 {
 	size_t nr_common = km->symbols ? 0 : ARRAY_SIZE(common_names);
 	_cleanup_free_ struct kallsyms_symbol *all = calloc(nr + nr_common, sizeof(*all));
@@ -358,7 +377,7 @@ static enum status look_up_all(struct kmodel *km, struct kallsyms_symbol *wanted
 		memcpy(all, wanted, nr * sizeof(*all));
 		for (size_t i = 0; i < nr_common; i++)
 			all[nr + i].name = common_names[i];
-		st = lookup(&t, all, nr + nr_common, err);
+		st = lookup(&t, all, nr + nr_common, whole, err);
 	}
 	close_table(&t);
 	if (st != ST_OK)
@@ -378,5 +397,10 @@ enum status kallsyms_lookup(struct kmodel *km, struct kallsyms_symbol *wanted, s
 
 	while (km->symbols && nr_cached < nr && from_cache(km->symbols, &wanted[nr_cached]))
 		nr_cached++;
-	return nr_cached < nr ? look_up_all(km, wanted, nr, err) : ST_OK;
+	return nr_cached < nr ? look_up_all(km, wanted, nr, false, err) : ST_OK;
+}
+
+enum status kallsyms_lookup_objects(struct kmodel *km, struct kallsyms_symbol *wanted, size_t nr, struct err *err)
+{
+	return look_up_all(km, wanted, nr, true, err);
 }

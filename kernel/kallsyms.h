@@ -9,6 +9,9 @@ struct kallsyms_symbol {
 	const char *name;
 	bool found;
 	uint64_t vaddr;
+	/* Only kallsyms_lookup_objects() tells: */
+	unsigned nr_same;   /**< symbols of that name; static ones may share one */
+	uint64_t end_vaddr; /**< where the next symbol begins that lies behind; vaddr where that is not known */
 };
 
 /**
@@ -19,5 +22,12 @@ struct kallsyms_symbol {
  * ST_NOT_FOUND: VMCOREINFO does not tell. ST_BAD_INPUT: the table makes no sense. A symbol that is not there is no error.
  */
 enum status kallsyms_lookup(struct kmodel *km, struct kallsyms_symbol *wanted, size_t nr, struct err *err) __must_check;
+
+/**
+ * The same, and how far each symbol's object can reach: the table is sorted by address and has every variable, so an object
+ * ends where the next one begins, at the latest. Always takes a pass of its own.
+ */
+enum status kallsyms_lookup_objects(struct kmodel *km, struct kallsyms_symbol *wanted, size_t nr,
+				    struct err *err) __must_check;
 
 #endif

@@ -240,6 +240,34 @@ static void names_without_an_end_are_bounded(void **state)
 	table_free(t, km);
 }
 
+/* To the next symbol that lies elsewhere; a name is counted as often as it occurs, whatever was found before. */
+static void objects_end_where_the_next_begins(void **state)
+{
+	struct table *t = table_new();
+	struct kallsyms_symbol s[] = { { .name = "first" }, { .name = "buf.1" }, { .name = "buf" }, { .name = "last" },
+				       { .name = "crowd" } };
+	struct kmodel *km;
+	struct err err = { 0 };
+
+	add_name(t, "_stext", 0x1000);
+	add_name(t, "first", 0x1010);
+	add_name(t, "alias", 0x1010);
+	add_name(t, "buf.1", 0x1018);
+	add_name(t, "buf.1", 0x1020);
+	add_name(t, "crowd", 0x1030);
+	for (int i = 0; i < 70; i++)
+		add_name(t, "of_many", 0x1030);
+	add_name(t, "last", 0x1040);
+	km = table_open(t);
+	assert_int_equal(kallsyms_lookup_objects(km, s, ARRAY_SIZE(s), &err), ST_OK);
+	assert_true(s[0].found && s[0].nr_same == 1 && s[0].vaddr == BASE + 0x1010 && s[0].end_vaddr == BASE + 0x1018);
+	assert_true(s[1].found && s[1].nr_same == 2 && s[1].vaddr == BASE + 0x1018);
+	assert_false(s[2].found);
+	assert_true(s[3].found && s[3].nr_same == 1 && s[3].end_vaddr == s[3].vaddr); /* nothing lies behind it */
+	assert_true(s[4].found && s[4].end_vaddr == s[4].vaddr);		       /* nor within reach */
+	table_free(t, km);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -249,6 +277,7 @@ int main(void)
 		cmocka_unit_test(clones_remember_for_themselves),
 		cmocka_unit_test(table_that_is_not_the_kernels_is_refused),
 		cmocka_unit_test(names_without_an_end_are_bounded),
+		cmocka_unit_test(objects_end_where_the_next_begins),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
