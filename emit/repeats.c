@@ -107,7 +107,7 @@ struct page_print repeats_print(const struct repeats *r, const void *page)
 		memcpy(w, from + i * sizeof(*w), sizeof(w));
 		sum_1 += (u128)(w[0] + k[i]) * (w[1] + k[i + 1]);
 		sum_2 += (u128)(w[2] + k[i + 2]) * (w[3] + k[i + 3]);
-		place = (place ^ w[0] ^ rotated(w[1], 16) ^ rotated(w[2], 32) ^ rotated(w[3], 48)) * odd;
+		place = (place ^ ((w[0] + rotated(w[1], 13)) ^ (rotated(w[2], 29) + rotated(w[3], 43)))) * odd;
 	}
 	sum_1 += sum_2;
 	print = (uint64_t)((r->fold[0] + r->fold[1] * (uint64_t)sum_1 + r->fold[2] * (uint64_t)(sum_1 >> 64)) >> 64);

@@ -101,7 +101,37 @@ static void each_table_draws_its_own_print(void **state)
 	repeats_close(r);
 }
 
-static uint64_t nr_known(struct repeats *r, uint64_t first, uint64_t end)
+/* Pages that are much alike must not crowd one place. */
+static void simple_pages_are_remembered_side_by_side(void **state)
+{
+	struct repeats *r = open_table(PAGE, 256 * KIB);
+	uint64_t words[PAGE / 8] = { 0 };
+	struct stored_page s = { .off = PAGE, .size = PAGE };
+	struct page_print prints[256 + 1024];
+	size_t nr = 0, nr_known = 0;
+
+	for (int byte = 1; byte < 256; byte++) {
+		uint8_t page[PAGE];
+
+		memset(page, byte, sizeof(page));
+		prints[nr++] = repeats_print(r, page);
+	}
+	for (size_t i = 0; i < 512; i++) { /* one small number in each place */
+		words[i] = 1;
+		prints[nr++] = repeats_print(r, words);
+		words[i] = UINT64_C(0x8000000000000063);
+		prints[nr++] = repeats_print(r, words);
+		words[i] = 0;
+	}
+	for (size_t i = 0; i < nr; i++)
+		repeats_add(r, &prints[i], &s);
+	for (size_t i = 0; i < nr; i++)
+		nr_known += repeats_may_know(r, &prints[i]);
+	assert_true(nr_known > nr - nr / 100);
+	repeats_close(r);
+}
+
+static uint64_t count_known(struct repeats *r, uint64_t first, uint64_t end)
 {
 	uint64_t nr = 0;
 
@@ -128,8 +158,8 @@ static void the_table_forgets_what_was_not_seen_for_long(void **state)
 			assert_true(repeats_find(r, &often, &s));
 		repeats_add(r, &p, &s);
 	}
-	assert_true(nr_known(r, 100000 - 5000, 100000) > 4900);
-	assert_true(nr_known(r, 2, 50000) < 100);
+	assert_true(count_known(r, 100000 - 5000, 100000) > 4900);
+	assert_true(count_known(r, 2, 50000) < 100);
 	repeats_close(r);
 }
 
@@ -140,6 +170,7 @@ int main(void)
 		cmocka_unit_test(every_bit_of_a_page_counts),
 		cmocka_unit_test(order_counts),
 		cmocka_unit_test(each_table_draws_its_own_print),
+		cmocka_unit_test(simple_pages_are_remembered_side_by_side),
 		cmocka_unit_test(the_table_forgets_what_was_not_seen_for_long),
 	};
 
