@@ -8,6 +8,7 @@
 #include "common/cleanup.h"
 #include "kernel/e820.h"
 #include "kernel/kallsyms.h"
+#include "kernel/uts.h"
 
 /* The kernel gives one page to its VMCOREINFO; some distributions' patches more. */
 #define MEMORY_NOTE_MAX (64 * KIB)
@@ -77,15 +78,12 @@ static void read_uts(struct side *s)
 {
 	char *const fields[] = { s->uts.sysname, s->uts.nodename, s->uts.release,
 				 s->uts.version, s->uts.machine,  s->uts.domainname };
-	uint64_t vaddr, off;
+	uint64_t vaddr;
 
-	if (!vmcoreinfo_symbol(s->km->vi, "init_uts_ns", &vaddr))
+	if (!uts_find(s->km, &vaddr))
 		return;
-	if (!vmcoreinfo_offset(s->km->vi, "uts_namespace.name", &off))
-		off = 0;
-	/* struct new_utsname: six fields of 65 bytes */
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
-		read_text(s->km, vaddr + off + i * sizeof(s->uts.sysname), fields[i], sizeof(s->uts.sysname));
+		read_text(s->km, vaddr + i * UTS_FIELD_BYTES, fields[i], sizeof(s->uts.sysname));
 }
 
 /*

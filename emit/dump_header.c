@@ -7,14 +7,13 @@
 
 #include "formats/elf/notes.h"
 #include "kernel/arch/arch.h"
-
-#define UTS_FIELD 65
+#include "kernel/uts.h"
 
 static bool is_sane_uts_field(const char *s, bool may_be_empty)
 {
-	size_t len = strnlen(s, UTS_FIELD);
+	size_t len = strnlen(s, UTS_FIELD_BYTES);
 
-	if (len == UTS_FIELD || (!len && !may_be_empty))
+	if (len == UTS_FIELD_BYTES || (!len && !may_be_empty))
 		return false;
 	for (size_t i = 0; i < len; i++)
 		if ((unsigned char)s[i] < 0x20)
@@ -22,36 +21,31 @@ static bool is_sane_uts_field(const char *s, bool may_be_empty)
 	return true;
 }
 
-/* struct new_utsname: six fields of 65 bytes, in this order (include/uapi/linux/utsname.h). */
 static bool read_init_uts_ns(struct kmodel *km, struct physmem_utsname *uts)
 {
-	char raw[6 * UTS_FIELD];
-	uint64_t vaddr, off;
+	char raw[6 * UTS_FIELD_BYTES];
+	uint64_t vaddr;
 
-	if (!vmcoreinfo_symbol(km->vi, "init_uts_ns", &vaddr))
-		return false;
-	if (!vmcoreinfo_offset(km->vi, "uts_namespace.name", &off))
-		off = 0;
-	if (kmodel_read(km, vaddr + off, raw, sizeof(raw), NULL) != ST_OK)
+	if (!uts_find(km, &vaddr) || kmodel_read(km, vaddr, raw, sizeof(raw), NULL) != ST_OK)
 		return false;
 	for (size_t i = 0; i < 6; i++)
-		if (!is_sane_uts_field(raw + i * UTS_FIELD, i == 1 || i == 5))
+		if (!is_sane_uts_field(raw + i * UTS_FIELD_BYTES, i == 1 || i == 5))
 			return false;
 	if (strcmp(raw, "Linux") != 0)
 		return false;
-	memcpy(uts->sysname, raw, UTS_FIELD);
-	memcpy(uts->nodename, raw + UTS_FIELD, UTS_FIELD);
-	memcpy(uts->release, raw + 2 * UTS_FIELD, UTS_FIELD);
-	memcpy(uts->version, raw + 3 * UTS_FIELD, UTS_FIELD);
-	memcpy(uts->machine, raw + 4 * UTS_FIELD, UTS_FIELD);
-	memcpy(uts->domainname, raw + 5 * UTS_FIELD, UTS_FIELD);
+	memcpy(uts->sysname, raw, UTS_FIELD_BYTES);
+	memcpy(uts->nodename, raw + UTS_FIELD_BYTES, UTS_FIELD_BYTES);
+	memcpy(uts->release, raw + 2 * UTS_FIELD_BYTES, UTS_FIELD_BYTES);
+	memcpy(uts->version, raw + 3 * UTS_FIELD_BYTES, UTS_FIELD_BYTES);
+	memcpy(uts->machine, raw + 4 * UTS_FIELD_BYTES, UTS_FIELD_BYTES);
+	memcpy(uts->domainname, raw + 5 * UTS_FIELD_BYTES, UTS_FIELD_BYTES);
 	return true;
 }
 
-static void default_field(char field[UTS_FIELD], const char *value)
+static void default_field(char field[UTS_FIELD_BYTES], const char *value)
 {
 	if (!field[0] && value)
-		strncpy(field, value, UTS_FIELD - 1);
+		strncpy(field, value, UTS_FIELD_BYTES - 1);
 }
 
 static const char *machine_of_elf(uint16_t elf_machine)

@@ -7,6 +7,7 @@
 
 #include "kernel/arch/arch.h"
 #include "kernel/kallsyms.h"
+#include "kernel/uts.h"
 
 #define BATCH_PAGES 256u
 #define TEXT_START "OSRELEASE="
@@ -88,16 +89,16 @@ static bool release_is_true(struct search *s, struct kmodel *km)
 	struct kallsyms_symbol banner = { .name = "linux_banner" };
 	const char *release = vmcoreinfo_string(km->vi, "OSRELEASE");
 	char expected[128], found[128];
-	uint64_t uts, off;
+	uint64_t uts;
 	int len;
 
 	if (!release)
 		return false;
 	if (vmcoreinfo_symbol(km->vi, "init_uts_ns", &uts)) {
-		if (!vmcoreinfo_offset(km->vi, "uts_namespace.name", &off))
-			off = 0;
-		/* struct new_utsname: sysname, nodename, release, of 65 bytes each */
-		if (kmodel_read(km, uts + off + 130, found, 65, NULL) != ST_OK || strncmp(found, release, 65) != 0)
+		/* After sysname and nodename. */
+		if (!uts_find(km, &uts) ||
+		    kmodel_read(km, uts + 2 * UTS_FIELD_BYTES, found, UTS_FIELD_BYTES, NULL) != ST_OK ||
+		    strncmp(found, release, UTS_FIELD_BYTES) != 0)
 			return false;
 	}
 	if (s->nr_banners == MAX_BANNERS)

@@ -602,6 +602,26 @@ static void put_uts(struct fake_kernel *fk, uint64_t vaddr, const char *const fi
 	fake_put(fk, vaddr, raw, sizeof(raw));
 }
 
+/* Before Linux 5.11 a counter was in front of the name, and VMCOREINFO did not tell. */
+static void utsname_is_found_behind_a_counter(void **state)
+{
+	static const char *const good[6] = { "Linux", "host", "5.10.0-1", "#1 SMP", "x86_64", "(none)" };
+	struct fake_kernel *fk = fake_kernel_new(16 * MIB);
+	uint64_t vaddr = fake_alloc_image(fk, 4096);
+	struct kdump_header h;
+	struct kmodel *km;
+
+	fake_vi_add(fk, "SYMBOL(init_uts_ns)=%llx", (unsigned long long)vaddr);
+	fake_put_u32(fk, vaddr, 3);
+	put_uts(fk, vaddr + 4, good);
+	km = fake_kernel_open(fk);
+	dump_header_fill(&h, &fk->pm, km);
+	assert_string_equal(h.uts.nodename, "host");
+	assert_string_equal(h.uts.version, "#1 SMP");
+	kmodel_close(km);
+	fake_kernel_free(fk);
+}
+
 static void header_tells_what_the_kernel_says_of_itself(void **state)
 {
 	static const char *const good[6] = { "Linux", "host", "6.1.0-1", "#1 SMP", "x86_64", "(none)" };
@@ -655,6 +675,7 @@ int main(void)
 		cmocka_unit_test(codec_that_fails_costs_only_space),
 		cmocka_unit_test(notes_and_vmcoreinfo_go_along),
 		cmocka_unit_test(header_without_a_model_leaves_nothing_empty_that_readers_need),
+		cmocka_unit_test(utsname_is_found_behind_a_counter),
 		cmocka_unit_test(header_tells_what_the_kernel_says_of_itself),
 	};
 
