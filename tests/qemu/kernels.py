@@ -134,7 +134,28 @@ def _audit(pair: pairs.Pair, judgement: pages.Judgement) -> list[str]:
     return wrong
 
 
-def complaints(crash: Result, outside: Judged, innercore: str) -> list[str]:
+def _repaired(innercore: str, crash: Result, scratch: pathlib.Path) -> list[str]:
+    """QEMU's dump, of which drgn reads none without -device vmcoreinfo, tells the same after repair."""
+    out = scratch / "repaired"
+    argv = [innercore, "repair", "--json", "-o", out, crash.outer["kdump-zlib"]]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=300)
+    if done.returncode:
+        return [f"repair: exit code {done.returncode}: {done.stderr}"]
+    read = readers.drgn(out, crash.plan.kernel.vmlinux, within=root.sid())
+    out.unlink()
+    wrong = []
+    if json.loads(done.stdout)["vmcoreinfo_from"] != ("the dump itself" if crash.plan.vmcoreinfo else "guest memory"):
+        wrong.append(f"repair: {done.stdout}")
+    return wrong + _crashed("drgn, after repair", read, crash)
+
+
+def _crashed(who: str, read: readers.Drgn, crash: Result) -> list[str]:
+    if read.crashed == "sh" and "sysrq_handle_crash" in read.trace and read.identity["release"] == crash.facts["release"]:
+        return []
+    return [f"{who}: {read.crashed} crashed in {read.trace} of {read.identity}"]
+
+
+def complaints(crash: Result, outside: Judged, innercore: str, scratch: pathlib.Path) -> list[str]:
     """All that is wrong, empty if this kernel is understood."""
     status = crash.status
     wrong = []
@@ -150,8 +171,7 @@ def complaints(crash: Result, outside: Judged, innercore: str) -> list[str]:
     if outside.kept:
         wrong.append(f"kept though drgn finds it droppable: {pages.summary(outside.kept)}")
     wrong += [f"the judge was not sure: {note}" for note in outside.judgement.anomalies]
-    if outside.drgn.crashed != "sh" or "sysrq_handle_crash" not in outside.drgn.trace:
-        wrong.append(f"drgn: {outside.drgn.crashed} crashed in {outside.drgn.trace}")
+    wrong += _crashed("drgn", outside.drgn, crash) + _repaired(innercore, crash, scratch)
     return wrong + _log(innercore, crash, outside.drgn) + _load(crash, outside.judgement)
 
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import pathlib
+
 import pytest
 
 import crashes
@@ -14,7 +16,9 @@ on_all = pytest.mark.parametrize("crash", [crashes.kernel_name(*run) for run in 
 
 
 @on_all
-def test_kernel_is_understood(crash: Result, outside: kernels.Judged, innercore: str) -> None:
+def test_kernel_is_understood(
+    crash: Result, outside: kernels.Judged, innercore: str, scratch: pathlib.Path
+) -> None:
     table("kernels", kernels.HEAD).append(kernels.row(crash, outside))
-    wrong = kernels.complaints(crash, outside, innercore)
+    wrong = kernels.complaints(crash, outside, innercore, scratch)
     assert not wrong, "\n".join(wrong)

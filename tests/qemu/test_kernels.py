@@ -38,11 +38,15 @@ def agree(pair: pairs.Pair, missed: dict[str, list[int]]) -> None:
 
 @on_newest
 def test_kernel_is_understood(
-    crash: Result, outside: kernels.Judged, innercore: str, measured: list[tuple[str, str]]
+    crash: Result,
+    outside: kernels.Judged,
+    innercore: str,
+    scratch: pathlib.Path,
+    measured: list[tuple[str, str]],
 ) -> None:
     counts = outside.judgement.counts()
     measured.append((f"pages of {crash.plan.name}", ", ".join(f"{name} {count}" for name, count in counts.items())))
-    wrong = kernels.complaints(crash, outside, innercore)
+    wrong = kernels.complaints(crash, outside, innercore, scratch)
     assert not wrong, "\n".join(wrong)
 
 
