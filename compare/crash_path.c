@@ -273,7 +273,7 @@ static bool look_at_cpu(const struct note *note, void *ctx)
 	if (!cpu_note_is_qemu(note))
 		return true;
 	rip = get_u64(desc + QEMU_NOTE_RIP, w->outer->pm->order);
-	cr3 = get_u64(desc + QEMU_NOTE_CR3, w->outer->pm->order) & CR3_ADDR_BITS;
+	cr3 = qemu_note_cr3(desc, w->outer->pm->order) & CR3_ADDR_BITS;
 	w->nr_known++;
 	/* purgatory and the tables that the jump takes lie in the reservation; rip is a physical address there */
 	w->nr_jumped += is_capture_kernels(w->outer, cr3) || is_capture_kernels(w->outer, rip);

@@ -35,7 +35,7 @@ static void take_prstatus(const struct note *note, struct cpus *cpus)
 static void take_qemu(const struct note *note, struct cpus *cpus)
 {
 	if (cpus->nr_qemu < MAX_CPUS_SHOWN) {
-		cpus->at[cpus->nr_qemu].cr3 = get_u64((const uint8_t *)note->desc + QEMU_NOTE_CR3, cpus->order);
+		cpus->at[cpus->nr_qemu].cr3 = qemu_note_cr3(note->desc, cpus->order);
 		cpus->at[cpus->nr_qemu].has_cr3 = true;
 	}
 	cpus->nr_qemu++;

@@ -10,7 +10,8 @@
 #include "common/exit_codes.h"
 #include "emit/dump_header.h"
 #include "emit/emit.h"
-#include "formats/elf/notes.h"
+#include "formats/elf/qemu_note.h"
+#include "kernel/arch/arch.h"
 #include "kernel/iomem.h"
 #include "repair/crash_notes.h"
 #include "repair/find_vmcoreinfo.h"
@@ -81,12 +82,50 @@ static enum status append_note(struct repair_job *j, uint32_t type, const char *
 	return st == ST_OK ? append(j, desc, desc_len, err) : st;
 }
 
+#define QEMU_NOTE_MAX_BYTES 4096u
+
 struct note_copy {
 	struct repair_job *j;
 	bool skip_prstatus;
 	enum status st;
 	struct err *err;
 };
+
+/* Do the tables at @root map the crashed kernel's text where it lies? Those of the capture kernel do not. */
+static bool leads_to_kernel(const struct repair_job *j, uint64_t root)
+{
+	struct kmodel *other;
+	uint64_t stext, paddr, there, len;
+	bool yes;
+
+	if (!vmcoreinfo_symbol(j->km->vi, "_stext", &stext) ||
+	    kmodel_translate(j->km, stext, &paddr, &len, NULL) != ST_OK ||
+	    kmodel_clone(j->km, j->pm, &other, NULL) != ST_OK)
+		return true; /* that is not known: nothing is changed */
+	other->pgd_paddr = root;
+	yes = other->arch->translate(other, stext, &there, &len, NULL) == ST_OK && there == paddr;
+	kmodel_close(other);
+	return yes;
+}
+
+/*
+ * libkdumpfile, and so drgn, takes the first CPU's CR3 for the root of the crashed kernel's tables. Where a CPU ran the
+ * capture kernel by then it leads elsewhere, and what the CPU had goes to where compare looks for it.
+ */
+static enum status append_qemu_note(struct repair_job *j, const struct note *note, struct err *err)
+{
+	enum byte_order order = j->pm->order;
+	uint8_t desc[QEMU_NOTE_MAX_BYTES];
+	uint64_t cr3;
+
+	memcpy(desc, note->desc, note->desc_len_bytes);
+	cr3 = get_u64(desc + QEMU_NOTE_CR3, order);
+	if (!leads_to_kernel(j, cr3 & CR3_ADDR_BITS)) {
+		put_u64(desc + QEMU_NOTE_CR1, order, cr3);
+		put_u64(desc + QEMU_NOTE_CR3, order, j->km->pgd_paddr);
+	}
+	return append_note(j, note->type, note->name, note->name_len, desc, note->desc_len_bytes, err);
+}
 
 /* What the hypervisor wrote stays, but for VMCOREINFO, which is written anew, and registers that the guest knew better. */
 static bool copy_note(const struct note *note, void *ctx)
@@ -99,7 +138,11 @@ static bool copy_note(const struct note *note, void *ctx)
 		return true;
 	if (!note->name_len && !note->desc_len_bytes)
 		return true;
-	c->st = append_note(c->j, note->type, note->name, note->name_len, note->desc, note->desc_len_bytes, c->err);
+	if (qemu_note_is(note) && note->desc_len_bytes <= QEMU_NOTE_MAX_BYTES)
+		c->st = append_qemu_note(c->j, note, c->err);
+	else
+		c->st = append_note(c->j, note->type, note->name, note->name_len, note->desc,
+				    note->desc_len_bytes, c->err);
 	return c->st == ST_OK;
 }
 

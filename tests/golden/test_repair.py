@@ -12,6 +12,7 @@ import pytest
 import brokendumps as bd
 import elfcore
 import judges
+import pairs
 import symbols
 import vmcore
 from kdump import PAGE, Kdump
@@ -358,3 +359,29 @@ def test_many_texts_that_nearly_prove_themselves(innercore, scratch):
     src = elfcore.write(scratch / 'outer', elfcore.standard(m), vmcore.notes(2, None), qemu=True)
     done = limited(innercore, 5, 'repair', '-z', 'none', '-o', scratch / 'out', src)
     assert done.returncode == 2 and b'no VMCOREINFO' in done.stderr, done
+
+
+# --- registers -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('where', ('own', 'capture kernel', 'nowhere'))
+def test_tables_of_another_kernel_give_way(innercore, scratch, where):
+    """libkdumpfile of today walks from the first CPU's CR3; compare must still see that this CPU has jumped."""
+    m = vmcore.Machine(style='6.1', negative_phys_base=False, seed=11)
+    s = symbols.Symbols(m)
+    own = vmcore.IMAGE_PADDR + vmcore.OFF_PGD
+    cr3 = {'own': own, 'capture kernel': symbols.CRASH_KERNEL[0] + 0x3000, 'nowhere': (1 << 52) - PAGE}[where]
+    outer = elfcore.write(scratch / 'outer', pairs.outer_loads(m), s.notes(cr3 | 5), qemu=True)
+    assert repair(innercore, '-z', 'zlib', '-o', scratch / 'out', outer)[0] == 0
+    raw = (scratch / 'out').read_bytes()
+    found, at = [], raw.find(b'QEMU\0')
+    while at >= 0:
+        found.append((*struct.unpack_from('<Q', raw, at + 8 + 400), *struct.unpack_from('<Q', raw, at + 8 + 416)))
+        at = raw.find(b'QEMU\0', at + 8)
+    assert found == [(0, own | 5) if where == 'own' else (cr3 | 5, own)] * m.cpus
+    paddr, length = s.written_by_the_crash()['text']
+    m.ram.write(paddr, bytes([m.ram.read(paddr, 1)[0] ^ 0x55]))
+    src = elfcore.write(scratch / 'vmcore', elfcore.standard(m), s.notes())
+    assert judges.capture(innercore, src, scratch / 'inner', 'zstd', 31).code == 0
+    r = pairs.compare(innercore, scratch / 'inner', scratch / 'out')
+    assert (r.pages['causes'].get('crash_path', 0), r.code) == ((0, 1) if where == 'capture kernel' else (1, 0)), r
