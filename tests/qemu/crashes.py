@@ -239,7 +239,7 @@ PAIRS = tuple(itertools.product(FIRMWARES, ("s", "c"), (True, False), VERSIONS))
 # Of each version cloud and full flavour, for the matrix of kernels.
 KERNELS = tuple(itertools.product(("5.10", "5.10f", "6.1", "6.1f", "6.12", "6.12f", "7", "7f"), FIRMWARES))
 # Of suites that need not be in the archive for ever: without them there is less to test, and no failure.
-MAY_BE_GONE = {kernel_name(*run) for run in KERNELS}
+MAY_BE_GONE = {kernel_name(*run) for run in KERNELS} | {pair_name(*combination) for combination in PAIRS}
 
 CRASHES: dict[str, Callable[[Bench], cycle.Result]] = {name: matrix_crash(name) for name in MATRIX}
 CRASHES.update(
