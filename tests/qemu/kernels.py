@@ -44,6 +44,8 @@ LEAST = {
     "hwpoison": 1,
     "free": 10000,
 }
+# Of transparent huge pages, anonymous and shared, at least.
+HUGE_KIB = 8 << 10
 # What a kernel may be built without.
 MAY_LACK = ("hwpoison",)
 # What compare's audit calls the classes that a dump at -d 31 has none of.
@@ -112,6 +114,10 @@ def _load(crash: Result, judgement: pages.Judgement) -> list[str]:
     for kind, least in LEAST.items():
         if counts.get(kind, 0) < least and kind not in (what.partition(":")[0] for what in lacking):
             wrong.append(f"load: {counts.get(kind, 0)} pages {kind}")
+    for name in ("AnonHugePages", "ShmemHugePages"):
+        kib = re.search(rf"^{name}: +(\d+) kB$", crash.facts["load"], re.MULTILINE)
+        if not kib or int(kib[1]) < HUGE_KIB:
+            wrong.append(f"load: {kib[0] if kib else 'no ' + name}")
     if crash.plan.hotplug:
         new = collections.Counter(map(judgement.name, range(END_OF_32_BIT_PFN, len(judgement.codes))))
         if new.total() < HOTPLUG_MIB[crash.plan.hotplug] << 8 or len(new) < 8:
