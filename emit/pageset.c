@@ -43,6 +43,9 @@ enum status pageset_init(struct pageset *ps, const struct physmem *pm, struct er
 		uint64_t present = ps->nr_present;
 
 		pageset_deinit(ps);
+		if (present > MAX_PRESENT_PAGES)
+			return err_set(err, ST_BAD_INPUT, "the dump claims %" PRIu64 " pages of memory: no machine has so many",
+				       present);
 		return err_set(err, ST_NO_MEMORY, "no memory for a bitmap of %" PRIu64 " pages", present);
 	}
 	memset(ps->bits, 0xff, (size_t)words * 8);

@@ -264,7 +264,7 @@ static void more_pages_than_any_machine_has_are_refused(void **state)
 
 	fm = fake_memory_new(4096);
 	fake_memory_add(&fm, 0, UINT64_C(1) << 56, FAKE_CLAIMED);
-	assert_int_equal(pageset_init(&ps, fake_memory_pm(&fm), &err), ST_NO_MEMORY);
+	assert_int_equal(pageset_init(&ps, fake_memory_pm(&fm), &err), ST_BAD_INPUT);
 	assert_non_null(strstr(err.text, "17592186044416 pages"));
 	assert_null(ps.bits);
 }
