@@ -8,10 +8,21 @@
 
 #include "common/exit_codes.h"
 #include "common/log.h"
+#include "verify/findings.h"
 
-int cli_fail(const struct err *err)
+json_t *cli_error_json(const struct err *err)
+{
+	char text[4 * sizeof(err->text)];
+
+	/* It may hold what a file is called, or says: JSON takes no bytes that are not UTF-8. */
+	return json_pack("{s:s}", "error", findings_printable(err->text, text, sizeof(text)));
+}
+
+int cli_fail(const struct err *err, bool json)
 {
 	log_error("%s", err->text);
+	if (json && !ferror(stdout)) /* which may be what failed, and one line about it is enough */
+		cli_print_json(cli_error_json(err));
 	switch (err->status) {
 	case ST_OK:
 	case ST_INTERNAL:

@@ -119,10 +119,10 @@ int cmd_arm(int argc, char **argv)
 	if (o.help || code != EXIT_CODE_OK)
 		return code;
 	if (config_load(o.config_path, &config, &err) != ST_OK)
-		return cli_fail(&err);
+		return cli_fail(&err, o.json);
 	o.arm.config = &config;
 	if (arm_run(&o.arm, &report, &err) != ST_OK)
-		return cli_fail(&err);
+		return cli_fail(&err, o.json);
 	if (o.json)
 		return cli_print_json(report_json(&report, o.arm.dry_run));
 	print_report(&report, o.arm.dry_run);

@@ -171,12 +171,22 @@ static void print_report(const struct capture_report *r, const char *dest)
 
 static int fail(const struct err *err)
 {
-	int code = cli_fail(err);
+	int code = cli_fail(err, false);
 
 	/* The input was fine and the output was not: say that nothing was saved. */
 	if (err->status == ST_IO || err->status == ST_NO_SPACE || err->status == ST_NO_MEMORY)
 		code = EXIT_CODE_NOTHING_SAVED;
 	return code;
+}
+
+/* What is known of the capture, and the error, where there is one. */
+static int print_json(const struct capture_report *report, const struct err *err, FILE *to)
+{
+	json_t *json = capture_report_json(report);
+
+	if (err)
+		json_object_update_new(json, cli_error_json(err));
+	return cli_print_json_to(to, json);
 }
 
 int cmd_capture(int argc, char **argv)
@@ -213,7 +223,7 @@ int cmd_capture(int argc, char **argv)
 	code = st == ST_OK ? capture_report_exit_code(&report) : fail(&err);
 	if (st == ST_OK && !o.quiet && !o.json)
 		print_report(&report, o.config.dest);
-	if (o.json && cli_print_json_to(!strcmp(o.config.dest, "-") ? stderr : stdout, capture_report_json(&report)) &&
+	if (o.json && print_json(&report, st == ST_OK ? NULL : &err, !strcmp(o.config.dest, "-") ? stderr : stdout) &&
 	    code == EXIT_CODE_OK)
 		code = EXIT_CODE_INTERNAL;
 	return code;

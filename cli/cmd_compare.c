@@ -94,7 +94,7 @@ static int run(const struct compare_config *config, bool json, const char *html_
 
 	if (compare_run(config, &report, &err) != ST_OK) {
 		compare_report_deinit(&report);
-		return cli_fail(&err);
+		return cli_fail(&err, json);
 	}
 	if (html)
 		written = write_html(&report, html, html_path);

@@ -32,7 +32,7 @@ int cmd_disarm(int argc, char **argv)
 	if (argc != optind)
 		return cli_usage_error("disarm", "too many arguments: %s", argv[optind]);
 	if (arm_undo(&was_loaded, &err) != ST_OK)
-		return cli_fail(&err);
+		return cli_fail(&err, false);
 	puts(was_loaded ? "disarmed: a crash will not be captured" : "nothing was loaded");
 	return EXIT_CODE_OK;
 }

@@ -112,7 +112,7 @@ static json_t *record_json(const struct dmesg_record *rec, const struct text *te
 
 struct json_ctx {
 	struct text text; /* reused from record to record */
-	bool any;
+	bool any;	  /* the array has begun */
 };
 
 /** Record by record, not one tree: a log may hold a million of them. */
@@ -130,26 +130,31 @@ static enum status print_json_record(void *ctx, const struct dmesg_record *rec, 
 	json = record_json(rec, &json_ctx->text);
 	if (!json)
 		return err_set(err, ST_NO_MEMORY, "no memory for a record as JSON");
-	fputs(json_ctx->any ? ",\n" : "\n", stdout);
+	fputs(json_ctx->any ? ",\n" : "[\n", stdout);
 	json_ctx->any = true;
 	failed = json_dumpf(json, stdout, JSON_COMPACT);
 	json_decref(json);
 	return failed ? err_set_errno(err, ST_IO, errno, "cannot write to standard output") : ST_OK;
 }
 
-static enum status print_json(struct kmodel *km, struct err *err)
+/* An array that has begun ends, also after an error: whose object is its last element then. *@answered: nothing is missing. */
+static enum status print_json(struct kmodel *km, bool *answered, struct err *err)
 {
 	struct json_ctx ctx = { 0 };
-	enum status st;
+	enum status st = dmesg_for_each(km, print_json_record, &ctx, err);
 
-	fputs("[", stdout);
-	st = dmesg_for_each(km, print_json_record, &ctx, err);
-	fputs("\n]\n", stdout);
+	*answered = st == ST_OK || ctx.any;
+	if (st != ST_OK && ctx.any) {
+		fputs(",\n", stdout);
+		cli_print_json(cli_error_json(err));
+	}
+	if (*answered)
+		fputs(st != ST_OK ? "]\n" : ctx.any ? "\n]\n" : "[]\n", stdout);
 	free(ctx.text.bytes);
 	return st;
 }
 
-static enum status run(const struct config *config, struct err *err)
+static enum status run(const struct config *config, bool *answered, struct err *err)
 {
 	_cleanup_(physmem_closep) struct physmem *pm = NULL;
 	_cleanup_(kmodel_closep) struct kmodel *km = NULL;
@@ -160,7 +165,7 @@ static enum status run(const struct config *config, struct err *err)
 	if (st == ST_OK)
 		st = kmodel_open(pm, &km, err);
 	if (st == ST_OK)
-		st = config->json ? print_json(km, err) : dmesg_dump(km, &options, write_stdout, NULL, err);
+		st = config->json ? print_json(km, answered, err) : dmesg_dump(km, &options, write_stdout, NULL, err);
 	if (fflush(stdout) && st == ST_OK)
 		st = err_set_errno(err, ST_IO, errno, "cannot write to standard output");
 	return st;
@@ -170,14 +175,15 @@ int cmd_dmesg(int argc, char **argv)
 {
 	struct config config;
 	struct err err;
+	bool answered = false;
 	int exit_code;
 
 	if (!parse(argc, argv, &config, &exit_code))
 		return exit_code;
 	sandbox_for_dumps(config.path, NULL, NULL);
-	if (run(&config, &err) != ST_OK) {
+	if (run(&config, &answered, &err) != ST_OK) {
 		err_wrap(&err, err.status, "dmesg: %s", config.path);
-		return cli_fail(&err);
+		return cli_fail(&err, config.json && !answered);
 	}
 	return EXIT_CODE_OK;
 }

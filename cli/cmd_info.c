@@ -126,5 +126,5 @@ int cmd_info(int argc, char **argv)
 	if (st == ST_OK)
 		return exit_code;
 	err_wrap(&err, st, "info");
-	return cli_fail(&err);
+	return cli_fail(&err, config.output == OUTPUT_JSON);
 }

@@ -132,16 +132,16 @@ int cmd_mkinitramfs(int argc, char **argv)
 	if (o.help || code != EXIT_CODE_OK)
 		return code;
 	if (config_load(o.config_path, &config, &err) != ST_OK)
-		return cli_fail(&err);
+		return cli_fail(&err, o.json);
 	o.build.config = &config;
 	st = mkinitramfs_build(&o.build, &image, &err);
 	if (st != ST_OK)
-		return cli_fail(&err);
+		return cli_fail(&err, o.json);
 	if (!o.output)
 		o.output = mkinitramfs_path(&config, image.release, path, sizeof(path));
 	st = mkinitramfs_write(&image, o.output, &err);
 	if (st != ST_OK)
-		code = cli_fail(&err);
+		code = cli_fail(&err, o.json);
 	else if (o.json)
 		code = cli_print_json(report_json(&image, o.output));
 	else

@@ -151,7 +151,7 @@ int cmd_repair(int argc, char **argv)
 		return cli_usage_error("repair", "%s", wrong);
 	choice.config.source = argv[optind];
 	if (run(&choice, &report, &err) != ST_OK)
-		return cli_fail(&err);
+		return cli_fail(&err, choice.json);
 	if (choice.json && cli_print_json(repair_report_json(&report)) != EXIT_CODE_OK)
 		return EXIT_CODE_INTERNAL;
 	if (!choice.json && choice.config.dest)

@@ -156,6 +156,16 @@ static json_t *status_json(const struct setup_status *s)
 				       : json_null());
 }
 
+/* What is known, and what is wrong with the configuration. */
+static int print_json(const struct setup_status *status, const struct err *err)
+{
+	json_t *json = status_json(status);
+
+	if (err)
+		json_object_update_new(json, cli_error_json(err));
+	return cli_print_json(json);
+}
+
 int cmd_status(int argc, char **argv)
 {
 	struct options o = { .config_path = CONFIG_PATH };
@@ -172,9 +182,9 @@ int cmd_status(int argc, char **argv)
 	st = config_load(o.config_path, &config, &err);
 	/* Without a configuration there is still a kernel to ask. */
 	if (st != ST_OK && st != ST_NOT_FOUND)
-		code = cli_fail(&err);
+		code = cli_fail(&err, false);
 	setup_status_read(&config, &status);
-	if (o.json && cli_print_json(status_json(&status)) != EXIT_CODE_OK)
+	if (o.json && print_json(&status, code == EXIT_CODE_OK ? NULL : &err) != EXIT_CODE_OK)
 		code = EXIT_CODE_INTERNAL;
 	if (!o.json)
 		print_status(&status);

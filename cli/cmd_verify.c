@@ -198,5 +198,5 @@ int cmd_verify(int argc, char **argv)
 		return exit_code;
 	clear_live(&config);
 	err_wrap(&err, st, "verify");
-	return cli_fail(&err);
+	return cli_fail(&err, config.json);
 }

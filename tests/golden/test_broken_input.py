@@ -78,8 +78,10 @@ class Tool:
             return done.returncode, said
         if done.returncode == 2 and not (len(errors) == 1 and re.fullmatch(r'innercore: error: \S.*', errors[0])):
             return 2, 'not one clear line: ' + said
-        if done.returncode == 2 and command in ('info', 'json') and done.stdout:
+        if done.returncode == 2 and command == 'info' and done.stdout:
             return 2, 'output beside the error: ' + said
+        if command == 'json' and done.returncode == 2 and list(json.loads(done.stdout)) != ['error']:
+            return 2, 'no error object: ' + said
         if command == 'json' and done.returncode == 0:
             json.loads(done.stdout)
         return done.returncode, None
