@@ -14,22 +14,25 @@ enum output { OUTPUT_TEXT, OUTPUT_JSON, OUTPUT_VMCOREINFO };
 struct config {
 	const char *path;
 	enum output output;
+	bool no_classes;
 };
 
-static const char usage[] = "Usage: innercore info [--json | --vmcoreinfo] DUMP\n"
+static const char usage[] = "Usage: innercore info [--json | --vmcoreinfo] [--no-classes] DUMP\n"
 			    "Say what a dump is: an ELF core, a KDUMP, or a flattened KDUMP.\n"
 			    "\n"
 			    "      --json        the same as one JSON object\n"
 			    "      --vmcoreinfo  print the VMCOREINFO text and nothing else\n"
+			    "      --no-classes  do not count what pages are: a large memory map takes a while\n"
 			    "  -h, --help        this text\n";
 
 /** False: *exit_code says how to end. */
 static bool parse(int argc, char **argv, struct config *config, int *exit_code)
 {
-	enum { OPT_JSON = 256, OPT_VMCOREINFO };
+	enum { OPT_JSON = 256, OPT_VMCOREINFO, OPT_NO_CLASSES };
 	static const struct option options[] = {
 		{ "json", no_argument, NULL, OPT_JSON },
 		{ "vmcoreinfo", no_argument, NULL, OPT_VMCOREINFO },
+		{ "no-classes", no_argument, NULL, OPT_NO_CLASSES },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
@@ -45,6 +48,9 @@ static bool parse(int argc, char **argv, struct config *config, int *exit_code)
 			break;
 		case OPT_VMCOREINFO:
 			config->output = OUTPUT_VMCOREINFO;
+			break;
+		case OPT_NO_CLASSES:
+			config->no_classes = true;
 			break;
 		case 'h':
 			fputs(usage, stdout);
@@ -66,7 +72,7 @@ static bool parse(int argc, char **argv, struct config *config, int *exit_code)
 static enum status print_text(const struct config *config, struct err *err)
 {
 	_cleanup_(dump_info_deinit) struct dump_info di;
-	enum status st = dump_info_gather(config->path, &di, err);
+	enum status st = dump_info_gather(config->path, !config->no_classes, &di, err);
 
 	if (st == ST_OK)
 		dump_info_print(&di, config->path, stdout);
@@ -76,7 +82,7 @@ static enum status print_text(const struct config *config, struct err *err)
 static enum status print_json(const struct config *config, int *exit_code, struct err *err)
 {
 	_cleanup_(dump_info_deinit) struct dump_info di;
-	enum status st = dump_info_gather(config->path, &di, err);
+	enum status st = dump_info_gather(config->path, !config->no_classes, &di, err);
 
 	if (st == ST_OK)
 		*exit_code = cli_print_json(dump_info_json(&di));

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture/plan.h"
+#include "common/pool.h"
 #include "common/units.h"
 #include "kernel/arch/arch.h"
 
@@ -83,13 +85,35 @@ static void guess_phys_base(struct dump_info *di)
 	}
 }
 
-static void gather_phys_base(struct dump_info *di)
+/* Trouble with the memory map is no reason to say nothing of the dump. */
+static void gather_classes(struct dump_info *di, struct kmodel *km)
+{
+	struct plan_config config = { .nr_threads = pool_nr_cpus() };
+	struct plan plan;
+	struct err err = { 0 };
+
+	if (plan_init(&plan, di->pm, km, &config, &err) != ST_OK) {
+		memcpy(di->classes_trouble, err.text, sizeof(di->classes_trouble));
+		return;
+	}
+	di->has_classes = plan.filtered;
+	snprintf(di->classes_trouble, sizeof(di->classes_trouble), "%s", plan.why_unfiltered);
+	di->seen = (struct trust_seen){ plan.keep.nr_present, { 0 }, plan.slab, plan.sections_missing };
+	memcpy(di->seen.by_class, plan.by_class, sizeof(di->seen.by_class));
+	if (di->has_classes)
+		trust_weigh(&di->trust, km, &di->seen);
+	plan_deinit(&plan);
+}
+
+static void gather_model(struct dump_info *di, bool with_classes)
 {
 	struct kmodel *km = NULL;
 	struct err err = { 0 };
 
 	if (kmodel_open(di->pm, &km, &err) != ST_OK) {
 		memcpy(di->phys_base_trouble, err.text, sizeof(di->phys_base_trouble));
+		if (with_classes)
+			memcpy(di->classes_trouble, err.text, sizeof(di->classes_trouble));
 		guess_phys_base(di);
 		return;
 	}
@@ -97,6 +121,8 @@ static void gather_phys_base(struct dump_info *di)
 	di->phys_base = km->phys_base;
 	di->phys_base_source = km->phys_base_source;
 	di->phys_base_checked = true;
+	if (with_classes)
+		gather_classes(di, km);
 	kmodel_close(km);
 }
 
@@ -173,7 +199,7 @@ static void gather_eraseinfo(struct dump_info *di)
 	di->eraseinfo = NULL;
 }
 
-enum status dump_info_gather(const char *path, struct dump_info *di, struct err *err)
+enum status dump_info_gather(const char *path, bool with_classes, struct dump_info *di, struct err *err)
 {
 	enum status st;
 
@@ -187,7 +213,7 @@ enum status dump_info_gather(const char *path, struct dump_info *di, struct err 
 	di->elf = elf_physmem_details(di->pm);
 	gather_vmcoreinfo(di);
 	gather_names(di);
-	gather_phys_base(di);
+	gather_model(di, with_classes);
 	gather_eraseinfo(di);
 	if (di->kdump)
 		st = gather_kdump_pages(di, err);

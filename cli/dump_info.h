@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "capture/trust.h"
 #include "formats/elf/elf_physmem.h"
 #include "formats/elf/notes.h"
 #include "formats/kdump/kdump_physmem.h"
@@ -36,12 +37,19 @@ struct dump_info {
 	bool has_pages_zero;
 	uint64_t pages_zero;
 	uint64_t elf_unaligned_loads;
+	bool has_classes; /**< what pages are, by the kernel's own memory map */
+	char classes_trouble[ERR_TEXT_MAX]; /**< why not; empty where nobody wanted to know */
+	struct trust_seen seen;
+	struct trust trust;
 	char *eraseinfo; /**< owned, text; NULL: none */
 	size_t eraseinfo_len;
 };
 
-/** @di is zeroed first and may be released after an error, too. */
-enum status dump_info_gather(const char *path, struct dump_info *di, struct err *err) __must_check;
+/**
+ * @di is zeroed first and may be released after an error, too. @with_classes: read the whole memory map, which takes a while
+ * for a large machine.
+ */
+enum status dump_info_gather(const char *path, bool with_classes, struct dump_info *di, struct err *err) __must_check;
 void dump_info_deinit(struct dump_info *di);
 
 /** "KDUMP", "flattened KDUMP", "ELF core". */

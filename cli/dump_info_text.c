@@ -195,6 +195,47 @@ static void print_pages(const struct dump_info *di, FILE *to)
 		     grouped(di->kdump->bitmap2_not_in_bitmap1, count));
 }
 
+/* What the kernel counted itself, behind what was seen. */
+static void print_check(const struct trust_row *r, const char *name, FILE *to)
+{
+	char seen[32], least[32], most[32];
+
+	if (!r->known)
+		return;
+	fprintf(to, "%-*s%-*s%15s seen, the kernel counted ", LABEL_WIDTH, "", KEY_WIDTH, name, grouped(r->seen, seen));
+	if (r->least == r->most)
+		fputs(grouped(r->most, most), to);
+	else if (!r->least)
+		fprintf(to, "up to %s", grouped(r->most, most));
+	else
+		fprintf(to, "%s to %s", grouped(r->least, least), grouped(r->most, most));
+	fputs(r->far_apart ? ": FAR APART\n" : "\n", to);
+}
+
+static void print_classes(const struct dump_info *di, FILE *to)
+{
+	static const char *const names[PAGE_CLASS_COUNT] = {
+		"unknown", "kernel", "free", "cache", "cache private", "user", "offline", "hwpoison",
+	};
+
+	if (!di->has_classes) {
+		if (di->classes_trouble[0]) {
+			label(to, "classes");
+			fputs("unknown: ", to);
+			dump_info_escape(di->classes_trouble, strlen(di->classes_trouble), false, to);
+			putc('\n', to);
+		}
+		return;
+	}
+	line(to, "classes", "by the kernel's memory map");
+	for (int c = 0; c < PAGE_CLASS_COUNT; c++)
+		if (di->seen.by_class[c])
+			print_count(di, names[c], di->seen.by_class[c], to);
+	line(to, "checks", "against the kernel's own counters");
+	for (int c = 0; c < TRUST_COUNT; c++)
+		print_check(&di->trust.rows[c], trust_name((enum trust_check)c), to);
+}
+
 static void print_compression(const struct dump_info *di, FILE *to)
 {
 	const struct {
@@ -277,6 +318,7 @@ void dump_info_print(const struct dump_info *di, const char *path, FILE *to)
 	print_vmcoreinfo(di, to);
 	print_notes(di, to);
 	print_pages(di, to);
+	print_classes(di, to);
 	if (di->kdump) {
 		print_compression(di, to);
 		print_dump_level(di, to);

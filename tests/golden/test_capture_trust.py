@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A plan that the kernel's own count contradicts: what cannot be trusted is kept, and the dump says no more than it did."""
+import json
 import struct
+import subprocess
 
 import pytest
 
@@ -20,11 +22,12 @@ def plant_zones(m, listed, counted):
     """One node with two zones, which count so many free pages between them. Returns what VMCOREINFO says more."""
     node = bytearray(NODE_BYTES)
     struct.pack_into('<I', node, NR_ZONES_OFF, 2)
-    for zone, share in enumerate((listed // 3, listed - listed // 3)):
+    for zone in range(2):
+        share, counter = ((n // 3, n - n // 3)[zone] for n in (listed, counted))
         at = zone * ZONE_BYTES
         struct.pack_into('<Q', node, at + FREE_AREA + NR_FREE_OFF, share % 1024)
         struct.pack_into('<Q', node, at + FREE_AREA + 10 * AREA_BYTES + NR_FREE_OFF, share // 1024)
-        struct.pack_into('<Q', node, at + VM_STAT, counted // 2)
+        struct.pack_into('<Q', node, at + VM_STAT, counter)
     m.ram.write(IMAGE_PADDR + NODE_DATA, struct.pack('<QQ', 0, m.image_vaddr(NODE)))
     m.ram.write(IMAGE_PADDR + NODE, bytes(node))
     return f'SYMBOL(node_data)={m.image_vaddr(NODE_DATA):x}\nLENGTH(node_data)=2\n'.encode()
@@ -81,3 +84,34 @@ def test_section_that_lies_elsewhere_than_vmemmap_says(innercore, scratch):
     assert Kdump.open(scratch / 'out').stored >= set(m.ram.pfns()) & set(pfns) | m.kept(31)
     assert r.report['sections'] == {'missing': 1, 'disagreeing': 1}
     assert 'vmemmap disagree' in r.stderr
+
+
+def info(innercore, *argv):
+    return subprocess.run([innercore, 'info', *argv], check=True, capture_output=True, timeout=60).stdout.decode()
+
+
+@pytest.mark.parametrize('level', (0, 31))
+def test_info_tells_classes_and_counters(innercore, scratch, level):
+    """Of a filtered dump too: the memory map is the kernel's, and so is in it."""
+    m = vmcore.Machine(style='6.12')
+    free = m.counts()['free']
+    _, k = capture(innercore, m, scratch, level, free * 2, free * 2)
+    assert k.stored == m.kept(level & ~16)
+    told = json.loads(info(innercore, '--json', scratch / 'out'))
+    want = m.counts()
+    assert {name: told['classes'][name] for name in ('free', 'cache', 'cache_private', 'user')} == \
+        {name: want[name] for name in ('free', 'cache', 'cache_private', 'user')}
+    assert sum(told['classes'].values()) == len(set(m.ram.pfns())) and told['classes_trouble'] is None
+    assert told['checks']['free'] == {'seen': free, 'least': free * 2, 'most': free * 2, 'distance': free,
+                                      'far_apart': True}
+    assert told['counters']['nr_free_pages'] == free * 2 and told['counters']['nr_file_pages'] is None
+    assert 'FAR APART' in info(innercore, scratch / 'out')
+    told = json.loads(info(innercore, '--json', '--no-classes', scratch / 'out'))
+    assert told['classes'] is told['checks'] is told['classes_trouble'] is None
+
+
+def test_info_of_a_kernel_that_tells_nothing(innercore, scratch):
+    m = vmcore.Machine(style='6.12')
+    src = elfcore.write(scratch / 'src', elfcore.standard(m), vmcore.notes(m.cpus, None))
+    told = json.loads(info(innercore, '--json', src))
+    assert told['classes'] is None and 'VMCOREINFO' in told['classes_trouble']
