@@ -87,6 +87,10 @@ class Core:
             patches.append((self._info_at + at, b"x"))
         return patches
 
+    def info_offset(self, at: int) -> int:
+        """Where in the file a byte of VMCOREINFO is."""
+        return self._info_at + at
+
     def without_btf(self) -> list[tuple[int, bytes]]:
         """Patches that break the header of every BTF in the kernel's image."""
         patches = []

@@ -161,6 +161,21 @@ def _crashed(who: str, read: readers.Drgn, crash: Result) -> list[str]:
     return [f"{who}: {read.crashed} crashed in {read.trace} of {read.identity}"]
 
 
+def _trust(crash: Result, drgn: readers.Drgn) -> list[str]:
+    """On a sound kernel no class is far from what the kernel counted, and what it counted is what drgn reads."""
+    capture = crash.status["capture"]
+    wrong = [f"level {capture['level_used']}: {capture['why_level']}"] if capture["why_level"] else []
+    if capture["level_used"] != capture["dump_level"] or not capture["checks"]["free"]:
+        wrong.append(f"level {capture['level_used']}, {capture['checks']}")
+    ours = capture["counters"]
+    if "kallsyms_names" in (crash.dump_folder / "vmcoreinfo.txt").read_text(encoding="utf-8"):
+        wrong += [f"counter {name} was not found" for name in drgn.counters if ours[name] is None]
+    for name, pages in drgn.counters.items():
+        if ours[name] not in (None, pages):
+            wrong.append(f"counter {name}: {ours[name]}, drgn has {pages}")
+    return wrong
+
+
 def complaints(crash: Result, outside: Judged, innercore: str, scratch: pathlib.Path) -> list[str]:
     """All that is wrong, empty if this kernel is understood."""
     status = crash.status
@@ -178,6 +193,7 @@ def complaints(crash: Result, outside: Judged, innercore: str, scratch: pathlib.
         wrong.append(f"kept though drgn finds it droppable: {pages.summary(outside.kept)}")
     wrong += [f"the judge was not sure: {note}" for note in outside.judgement.anomalies]
     wrong += _crashed("drgn", outside.drgn, crash) + _repaired(innercore, crash, scratch)
+    wrong += _trust(crash, outside.drgn)
     return wrong + _log(innercore, crash, outside.drgn) + _load(crash, outside.judgement)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Reads a dump with drgn: who crashed, its stack trace, the tasks, and pages by physical address.
+"""Reads a dump with drgn: who crashed, its stack trace, the tasks, the kernel's counters of pages, and pages.
 
     python3 in_drgn.py DUMP VMLINUX OUT PFN...
 
@@ -18,6 +18,21 @@ from drgn.helpers.linux.printk import get_dmesg
 
 PAGE_SIZE = 4096
 UTSNAME = ("sysname", "nodename", "release", "version", "machine")
+# By the names of /proc/vmstat.
+NODE_COUNTERS = {
+    "nr_inactive_anon": "NR_INACTIVE_ANON",
+    "nr_active_anon": "NR_ACTIVE_ANON",
+    "nr_inactive_file": "NR_INACTIVE_FILE",
+    "nr_active_file": "NR_ACTIVE_FILE",
+    "nr_unevictable": "NR_UNEVICTABLE",
+    "nr_isolated_anon": "NR_ISOLATED_ANON",
+    "nr_isolated_file": "NR_ISOLATED_FILE",
+    "nr_anon_pages": "NR_ANON_MAPPED",
+    "nr_file_pages": "NR_FILE_PAGES",
+    "nr_shmem": "NR_SHMEM",
+    "nr_slab_reclaimable": "NR_SLAB_RECLAIMABLE_B",
+    "nr_slab_unreclaimable": "NR_SLAB_UNRECLAIMABLE_B",
+}
 
 
 def page(prog: drgn.Program, pfn: int) -> dict[str, str]:
@@ -26,6 +41,17 @@ def page(prog: drgn.Program, pfn: int) -> dict[str, str]:
         return {"bytes": base64.b64encode(prog.read(pfn * PAGE_SIZE, PAGE_SIZE, True)).decode()}
     except drgn.FaultError as error:
         return {"kind": "error", "text": f"FaultError: {error}"}
+
+
+def counters(prog: drgn.Program) -> dict[str, int]:
+    """As the kernel keeps them, beside "managed" and "hugetlb"; none is shown below zero."""
+    found = {name: prog["vm_node_stat"][prog.constant(item)].counter for name, item in NODE_COUNTERS.items()}
+    found["managed"] = prog["_totalram_pages"].counter
+    found["nr_zspages"] = prog["vm_zone_stat"][prog.constant("NR_ZSPAGES")].counter
+    pages = {name: max(0, counter.value_()) for name, counter in found.items()}
+    sizes = [prog["hstates"][i] for i in range(prog["hugetlb_max_hstate"].value_())]
+    pages["hugetlb"] = sum(size.nr_huge_pages.value_() << size.order.value_() for size in sizes)
+    return pages
 
 
 def main() -> int:
@@ -39,6 +65,7 @@ def main() -> int:
         "identity": {field: getattr(name, field).string_().decode() for field in UTSNAME},
         "dmesg": get_dmesg(prog).decode(errors="replace"),
         "tasks": [task.comm.string_().decode(errors="replace") for task in for_each_task(prog)],
+        "counters": counters(prog),
         "pages": {pfn: page(prog, int(pfn)) for pfn in pfns},
     }
     thread = prog.crashed_thread()

@@ -52,13 +52,15 @@ Pages = dict[int, bytes | Unread]
 
 @dataclasses.dataclass(frozen=True)
 class Drgn:
-    """What drgn tells: utsname fields, the log, the crashed task's name and stack trace, names of all tasks, asked pages."""
+    """What drgn tells: utsname fields, the log, the crashed task's name and stack trace, names of all tasks, the kernel's
+    counters of pages, asked pages."""
 
     identity: dict[str, str]
     dmesg: str
     crashed: str
     trace: str
     tasks: list[str]
+    counters: dict[str, int]
     pages: Pages
 
 
