@@ -108,6 +108,7 @@ static void weigh_user(struct trust *t, uint64_t seen)
 	static const enum vmstat_item needed[] = {
 		VMSTAT_INACTIVE_ANON, VMSTAT_ACTIVE_ANON, VMSTAT_INACTIVE_FILE, VMSTAT_ACTIVE_FILE,
 		VMSTAT_UNEVICTABLE,   VMSTAT_ANON_MAPPED, VMSTAT_FILE_PAGES,	VMSTAT_HUGETLB,
+		VMSTAT_ZSPAGES,
 	};
 	const struct vmstat *vs = &t->counters;
 	const uint64_t *n = vs->pages;

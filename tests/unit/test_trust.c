@@ -163,14 +163,18 @@ static void counters_that_are_not_known_say_nothing(void **state)
 	assert_int_equal(level_of(&t, &seen), 31);
 	for (int c = 0; c < TRUST_COUNT; c++)
 		assert_false(t.rows[c].known);
-	/* A zero that is none: without hugetlb's count, user pages are not judged. */
-	t = sound_trust();
-	seen = sound_seen();
-	t.counters.known[VMSTAT_HUGETLB] = false;
-	t.counters.pages[VMSTAT_HUGETLB] = 0;
-	seen.by_class[PAGE_CLASS_USER] += 100000;
-	assert_int_equal(level_of(&t, &seen), 31);
-	assert_false(t.rows[TRUST_USER].known);
+	/* Zeros that are none: without the counts of hugetlb and zsmalloc, user pages are not judged. */
+	for (int i = 0; i < 2; i++) {
+		enum vmstat_item item = i ? VMSTAT_ZSPAGES : VMSTAT_HUGETLB;
+
+		t = sound_trust();
+		seen = sound_seen();
+		t.counters.known[item] = false;
+		t.counters.pages[item] = 0;
+		seen.by_class[PAGE_CLASS_USER] += 100000;
+		assert_int_equal(level_of(&t, &seen), 31);
+		assert_false(t.rows[TRUST_USER].known);
+	}
 }
 
 static void little_and_lagging_differences_are_fine(void **state)
