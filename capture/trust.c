@@ -16,7 +16,7 @@
  */
 #define SLACK_PAGES_PER_CPU 256u
 #define SLACK_FRACTION 16u
-/* Large kmallocs are counted as slab and not always told apart: of what is counted a quarter must be seen. */
+/* Large kmallocs are counted as slab. Where they cannot be told, a quarter of what is counted must be seen. */
 #define SLAB_FRACTION 4u
 /* Anonymous pages may lie in a device's memory, which is no RAM. */
 #define ANON_FRACTION 2u
@@ -128,7 +128,7 @@ static void weigh_slab(struct trust *t, uint64_t seen)
 	uint64_t counted = t->counters.pages[VMSTAT_SLAB_RECLAIMABLE] + t->counters.pages[VMSTAT_SLAB_UNRECLAIMABLE];
 
 	if (all_known(&t->counters, needed, ARRAY_SIZE(needed)))
-		set_row(t, TRUST_SLAB, seen, counted / SLAB_FRACTION, counted);
+		set_row(t, TRUST_SLAB, seen, t->tells_large_kmallocs ? counted : counted / SLAB_FRACTION, counted);
 }
 
 /*
@@ -173,10 +173,12 @@ void trust_judge(struct trust *t, const struct trust_seen *seen, unsigned nr_cpu
 void trust_weigh(struct trust *t, struct kmodel *km, const struct trust_seen *seen)
 {
 	struct note_counts notes;
+	int64_t ignored;
 
 	*t = (struct trust){ 0 };
 	vmstat_read(km, &t->counters);
 	t->has_free = zones_free_pages(km, &t->free);
+	t->tells_large_kmallocs = vmcoreinfo_number(km->vi, "PAGE_LARGE_KMALLOC_MAPCOUNT_VALUE", &ignored);
 	notes_count(km->pm->notes, km->pm->notes_len_bytes, km->pm->order, &notes);
 	trust_judge(t, seen, notes.nr_prstatus);
 }

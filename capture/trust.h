@@ -32,6 +32,7 @@ struct trust_row {
 struct trust {
 	struct vmstat counters;
 	bool has_free;
+	bool tells_large_kmallocs; /**< the kernel counts them as slab, and so do we */
 	struct zones_free free;
 	struct trust_row rows[TRUST_COUNT];
 };

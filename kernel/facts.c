@@ -75,6 +75,7 @@ static const struct fact facts[] = {
 	{ MAKE_TYPE, NEED_NOT, 0, "PAGE_UNACCEPTED_MAPCOUNT_VALUE", "pagetype", "unaccepted" },
 	/* No kernel exports these: zsmalloc may be dropped, the others are named in reports. */
 	{ MAKE_TYPE, NEED_NOT, 0, "PAGE_ZSMALLOC_MAPCOUNT_VALUE", "pagetype", "zsmalloc" },
+	{ MAKE_TYPE, NEED_NOT, 0, "PAGE_LARGE_KMALLOC_MAPCOUNT_VALUE", "pagetype", "large_kmalloc" },
 	{ MAKE_NUMBER, NEED_NOT, 0, "PG_reserved", "pageflags", "PG_reserved" },
 	/* Where kernel/vmstat.c finds the kernel's own counters. Keys of our own: no kernel exports these. */
 	NODE_STAT("NR_INACTIVE_ANON"), NODE_STAT("NR_ACTIVE_ANON"), NODE_STAT("NR_INACTIVE_FILE"),

@@ -128,6 +128,7 @@ static void learn_types(struct page_layout *l, const struct vmcoreinfo *vi)
 	type_match_init(&l->slab, vi, "PAGE_SLAB_MAPCOUNT_VALUE");
 	type_match_init(&l->unaccepted, vi, "PAGE_UNACCEPTED_MAPCOUNT_VALUE");
 	type_match_init(&l->zsmalloc, vi, "PAGE_ZSMALLOC_MAPCOUNT_VALUE");
+	type_match_init(&l->large_kmalloc, vi, "PAGE_LARGE_KMALLOC_MAPCOUNT_VALUE");
 	if (vmcoreinfo_length(vi, "zone.free_area", &orders) && orders <= 32)
 		l->max_order = (unsigned)orders;
 	if (!vmcoreinfo_number(vi, "HUGETLB_PAGE_DTOR", &dtor))
@@ -311,6 +312,8 @@ enum kernel_kind page_kernel_kind(const struct page_layout *l, const struct page
 		return f->mapcount == OLD_STYLE_TABLE ? KERNEL_KIND_PAGE_TABLE : KERNEL_KIND_OTHER;
 	if (f->mapcount >> 24 == PGTY_TABLE)
 		return KERNEL_KIND_PAGE_TABLE;
+	if (l->large_kmalloc.known)
+		return type_matches(&l->large_kmalloc, f) ? KERNEL_KIND_LARGE_KMALLOC : KERNEL_KIND_OTHER;
 	return f->mapcount >> 24 == PGTY_LARGE_KMALLOC ? KERNEL_KIND_LARGE_KMALLOC : KERNEL_KIND_OTHER;
 }
 

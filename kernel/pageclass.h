@@ -50,6 +50,7 @@ struct page_layout {
 	bool has_compound_info;		/**< the tail's link may be a mask instead of a pointer (Linux 7.1 and later) */
 	struct page_type_match buddy, offline, hugetlb, slab, unaccepted;
 	struct page_type_match zsmalloc; /**< what zram and zswap hold: user memory, compressed */
+	struct page_type_match large_kmalloc; /**< for reports and counts */
 	unsigned max_order;		/**< buddy orders are below this (LENGTH(zone.free_area)) */
 };
 

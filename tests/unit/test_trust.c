@@ -120,6 +120,8 @@ static void slab_that_is_not_seen_ends_the_trust(void **state)
 	assert_int_equal(level_of(&t, &seen), 31 & ~ALL_BUT_FREE);
 	seen.slab = 25000; /* the rest are large kmallocs */
 	assert_int_equal(level_of(&t, &seen), 31);
+	t.tells_large_kmallocs = true; /* then there is no rest */
+	assert_int_equal(level_of(&t, &seen), 31 & ~ALL_BUT_FREE);
 	seen.slab = 100000;
 	assert_int_equal(level_of(&t, &seen), 31 & ~ALL_BUT_FREE);
 }
