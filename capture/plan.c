@@ -40,10 +40,10 @@ static void sort_part(void *ctx, unsigned worker, void *item)
 static unsigned threads_for(const struct planner *p)
 {
 	const struct plan_config *c = p->config;
-	uint64_t nr = min_u64(max_u64(c->nr_threads, 1), POOL_MAX_ITEMS / 2);
+	uint64_t nr = min_u64(max_u64(c->nr_threads, 1), POOL_MAX_ITEMS / 2), set_bytes = p->plan->keep.nr_present / 8;
 
 	if (c->memory_bytes)
-		nr = min_u64(nr, max_u64(c->memory_bytes / THREAD_BYTES, 1));
+		nr = min_u64(nr, max_u64((c->memory_bytes - min_u64(c->memory_bytes, set_bytes)) / THREAD_BYTES, 1));
 	return (unsigned)min_u64(nr, div_round_up(p->plan->keep.nr_present, SORTER_PART_PAGES) + p->plan->keep.nr_runs);
 }
 

@@ -16,7 +16,7 @@ struct plan_config {
 	plan_step_fn step;	  /**< may be NULL; called by the thread that plans */
 	void *ctx;
 	unsigned nr_threads;	  /**< that work, the caller included; 0 is 1. The plan is the same for any number */
-	uint64_t memory_bytes;	  /**< that may be taken beside the page set; less than the least that works is no error. 0: no limit */
+	uint64_t memory_bytes;	  /**< that may be taken, page set and all; less than the least that works is no error. 0: no limit */
 };
 
 /** Which pages to keep, and what was counted on the way. */

@@ -21,10 +21,11 @@ import threading
 import time
 from pathlib import Path
 
+TOP = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(TOP / 'tests/golden'))
 sys.dont_write_bytecode = True
 import bigcore  # noqa: E402
 
-TOP = Path(__file__).resolve().parents[2]
 INNERCORE = os.environ.get('INNERCORE_BIN', str(TOP / 'build/innercore'))
 MAKEDUMPFILE = os.environ.get('BENCH_MAKEDUMPFILE', 'makedumpfile').split()
 

@@ -246,7 +246,8 @@ static void threads_that_memory_does_not_suffice_for_are_done_without(void **sta
 	for (uint64_t mib = 1; mib <= 5; mib++) {
 		nr_clones = 0;
 		make_plan(&mm, (struct plan_config){ .nr_threads = 4, .memory_bytes = mib * MIB }, &plan);
-		assert_int_equal(nr_clones, min_u64(mib, 4) - 1);
+		/* The page set is the first to be served. */
+		assert_int_equal(nr_clones, mib < 3 ? 0 : min_u64(mib - 1, 4) - 1);
 		assert_same(&alone, &plan);
 		plan_deinit(&plan);
 	}

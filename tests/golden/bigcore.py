@@ -1,18 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Synthetic vmcores of large machines, as sparse files: a small true machine of tests/golden, and beside it sections of memory of
+Synthetic vmcores of large machines, as sparse files: the small true machine of vmcore.py, and beside it sections of memory of
 which the file holds the struct pages alone. Every such section has struct pages of its own, in its first frames, as Linux
 places them; all other pages are holes and read as zeros.
 """
 import random
-import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'golden'))
-import elfcore  # noqa: E402
-import pagetypes  # noqa: E402
-import vmcore  # noqa: E402
-from vmcore import LARGE, PAGE, SECTION_PAGES, STRUCT_PAGE_SIZE, PageTables  # noqa: E402
+import elfcore
+import pagetypes
+import vmcore
+from vmcore import LARGE, PAGE, SECTION_PAGES, STRUCT_PAGE_SIZE, PageTables
 
 SECTION_BYTES = SECTION_PAGES * PAGE
 MEMMAP_PAGES = SECTION_PAGES * STRUCT_PAGE_SIZE // PAGE
