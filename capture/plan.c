@@ -14,7 +14,7 @@
 struct planner {
 	struct plan *plan;
 	const struct plan_config *config;
-	bool drops[PAGE_CLASS_COUNT];
+	uint64_t drops; /* 1 << class of what the level leaves out */
 	struct sorter *sorters; /* one a thread, which alone uses it */
 	unsigned nr_sorters;
 	struct sorted_part *parts; /* used in turn; see sorter.h for who may touch one */
@@ -99,7 +99,7 @@ static void take_part(const struct planner *p, struct sorted_part *part)
 
 	for (int c = 0; c < PAGE_CLASS_COUNT; c++) {
 		plan->by_class[c] += part->by_class[c];
-		plan->reserved_fired += p->drops[c] ? part->counts.reserved[c] : 0;
+		plan->reserved_fired += p->drops >> c & 1 ? part->counts.reserved[c] : 0;
 	}
 	plan->slab += part->counts.slab;
 	guards_spare(&plan->guards, &plan->keep, part->start_pfn, nr, part->drop);
@@ -155,7 +155,7 @@ static enum status filter(struct plan *plan, struct kmodel *km, const struct pla
 	enum status st;
 
 	for (int c = 0; c < PAGE_CLASS_COUNT; c++)
-		p.drops[c] = policy_drops((enum page_class)c, config->level);
+		p.drops |= (uint64_t)policy_drops((enum page_class)c, config->level) << c;
 	st = crew_init(&p, km, err);
 	if (st == ST_OK) {
 		struct classifier *c = p.sorters[0].c;

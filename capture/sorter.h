@@ -25,13 +25,12 @@ struct sorter {
 	struct kmodel *km;	  /**< the same */
 	struct classifier *c;
 	bool is_clone;
-	const bool *drops;	  /**< by class; borrowed */
-	struct sorted_part *part; /**< in work */
+	uint64_t drops;		  /**< 1 << class of what the level leaves out */
+	uint8_t class[SORTER_PART_PAGES]; /**< of the part in work */
 };
 
-/** For the thread that owns @km. @drops: by class, what the level leaves out. */
-enum status sorter_init(struct sorter *s, struct kmodel *km, const bool drops[PAGE_CLASS_COUNT], struct err *err)
-	__must_check;
+/** For the thread that owns @km. @drops: the sum of 1 << class of what the level leaves out. */
+enum status sorter_init(struct sorter *s, struct kmodel *km, uint64_t drops, struct err *err) __must_check;
 /** For another thread; to be released before @from is. ST_UNSUPPORTED: the source has one reader only. */
 enum status sorter_clone(struct sorter *s, const struct sorter *from, struct err *err) __must_check;
 void sorter_deinit(struct sorter *s);

@@ -58,17 +58,10 @@ void auditor_close(struct auditor *a)
 	free(a);
 }
 
-static void take_run(void *ctx, uint64_t start_pfn, uint64_t end_pfn, enum page_class class)
-{
-	struct auditor *a = ctx;
-
-	memset(a->class + (start_pfn - a->base_pfn), class, (size_t)(end_pfn - start_pfn));
-}
-
 void auditor_load(struct auditor *a, uint64_t start_pfn, uint64_t end_pfn)
 {
 	a->base_pfn = start_pfn;
-	classifier_run(a->classifier, start_pfn, end_pfn, take_run, a);
+	classifier_run(a->classifier, start_pfn, end_pfn, a->class);
 }
 
 enum audit_class auditor_class(const struct auditor *a, uint64_t pfn)

@@ -7,9 +7,6 @@
 #include "kernel/facts.h"
 #include "kernel/pagerun.h"
 
-/* Single pages that are looked at before anybody is told. */
-#define GLANCE_PAGES 64u
-
 struct classifier {
 	struct page_layout layout;
 	struct page_runs runs;
@@ -318,24 +315,6 @@ bool classifier_facts(struct classifier *c, uint64_t pfn, struct page_facts *f)
 	return facts_anywhere(c, pfn, f, &next, &has_next);
 }
 
-/* Pages of one class that nobody was told of yet. */
-struct open_run {
-	classify_fn fn;
-	void *ctx;
-	uint64_t start_pfn, end_pfn;
-	enum page_class class;
-};
-
-static inline void run_add(struct open_run *r, uint64_t nr, enum page_class class)
-{
-	if (class != r->class && r->end_pfn > r->start_pfn) {
-		r->fn(r->ctx, r->start_pfn, r->end_pfn, r->class);
-		r->start_pfn = r->end_pfn;
-	}
-	r->class = class;
-	r->end_pfn += nr;
-}
-
 /* How many of the @nr pages at @raw are tails of one head, so of its class; 0: the first is none, or one with a say of its own. */
 static size_t tails_at(const struct classifier *c, const uint8_t *raw, uint64_t vaddr, size_t nr)
 {
@@ -347,58 +326,47 @@ static size_t tails_at(const struct classifier *c, const uint8_t *raw, uint64_t 
 	return page_run_tails(&c->runs, raw, (size_t)min_u64(nr, page_tails_of_link(&c->layout, &f, vaddr)), f.compound_head);
 }
 
-/* By short looks as many of [@pfn, @end_pfn) as they suffice for, but not more than a few; 0: one needs a long one. */
-static size_t run_at(struct classifier *c, uint64_t pfn, uint64_t end_pfn, struct open_run *run)
+/* By short looks as many of [@pfn, @end_pfn) as they suffice for; 0: the first needs a long one. */
+static size_t run_at(struct classifier *c, uint64_t pfn, uint64_t end_pfn, uint8_t *class)
 {
 	const uint8_t *raw = c->raw + (pfn - c->base_pfn) * c->layout.size;
-	uint8_t class[GLANCE_PAGES];
 	size_t n;
 
 	if (pfn < c->free_end_pfn) {
 		n = page_run_inside_free(&c->runs, raw, (size_t)(min_u64(end_pfn, c->free_end_pfn) - pfn));
-		if (n)
-			run_add(run, n, PAGE_CLASS_FREE);
+		memset(class, PAGE_CLASS_FREE, n);
 		return n;
 	}
-	if (!page_run_is_single(&c->runs, raw))
-		return 0;
-	n = page_run_single(&c->runs, raw, (size_t)min_u64(end_pfn - pfn, GLANCE_PAGES), class);
-	for (size_t i = 0, j; i < n; i = j) {
-		for (j = i + 1; j < n && class[j] == class[i];)
-			j++;
-		run_add(run, j - i, (enum page_class)class[i]);
-	}
-	return n;
+	return page_run_is_single(&c->runs, raw) ? page_run_single(&c->runs, raw, (size_t)(end_pfn - pfn), class) : 0;
 }
 
 /* [@pfn, @end_pfn) of the batch, whose struct pages lie one behind the other from @vaddr on. */
-static void run_section(struct classifier *c, uint64_t pfn, uint64_t end_pfn, uint64_t vaddr, struct open_run *run)
+static void run_section(struct classifier *c, uint64_t pfn, uint64_t end_pfn, uint64_t vaddr, uint8_t *class)
 {
 	bool in_runs = c->has_runs && c->all_valid;
 	size_t size = c->layout.size;
 
 	while (pfn < end_pfn) {
-		size_t n = in_runs ? run_at(c, pfn, end_pfn, run) : 0;
+		size_t n = in_runs ? run_at(c, pfn, end_pfn, class) : 0;
 
 		if (!n) {
-			enum page_class class = classify_one(c, pfn, vaddr);
+			enum page_class first = classify_one(c, pfn, vaddr);
 
 			if (in_runs)
 				n = tails_at(c, c->raw + (pfn - c->base_pfn) * size, vaddr, (size_t)(end_pfn - pfn));
 			if (n > 1 && c->head_is_slab) /* the first is counted */
 				c->counts.slab += n - 1;
 			n = (size_t)max_u64(n, 1);
-			run_add(run, n, class);
+			memset(class, first, n);
 		}
 		pfn += n;
+		class += n;
 		vaddr += n * size;
 	}
 }
 
-void classifier_run(struct classifier *c, uint64_t start_pfn, uint64_t end_pfn, classify_fn fn, void *ctx)
+void classifier_run(struct classifier *c, uint64_t start_pfn, uint64_t end_pfn, uint8_t *class)
 {
-	struct open_run run = { .fn = fn, .ctx = ctx, .start_pfn = start_pfn, .end_pfn = start_pfn };
-
 	if (start_pfn != c->batch_end_pfn)
 		look_back(c, start_pfn);
 	end_pfn = min_u64(end_pfn, start_pfn + CLASSIFY_BATCH_PAGES);
@@ -408,11 +376,10 @@ void classifier_run(struct classifier *c, uint64_t start_pfn, uint64_t end_pfn, 
 		uint64_t stop = min_u64(end_pfn, memmap_section_end(c->mm, start_pfn)), vaddr;
 
 		if (memmap_vaddr_of(c->mm, start_pfn, &vaddr))
-			run_section(c, start_pfn, stop, vaddr, &run);
+			run_section(c, start_pfn, stop, vaddr, class);
 		else
-			run_add(&run, stop - start_pfn, PAGE_CLASS_UNKNOWN);
+			memset(class, PAGE_CLASS_UNKNOWN, (size_t)(stop - start_pfn));
+		class += stop - start_pfn;
 		start_pfn = stop;
 	}
-	if (run.end_pfn > run.start_pfn)
-		fn(ctx, run.start_pfn, run.end_pfn, run.class);
 }

@@ -17,17 +17,14 @@ enum status classifier_clone(const struct classifier *c, struct kmodel *km, stru
 	__must_check;
 void classifier_close(struct classifier *c);
 
-/** Told of runs of pages of one class, ascending and without gaps. */
-typedef void (*classify_fn)(void *ctx, uint64_t start_pfn, uint64_t end_pfn, enum page_class class);
-
 /** Pages that classifier_run() likes to be given at once: a multiple of this, aligned to it. */
 #define CLASSIFY_BATCH_PAGES 4096u
 
 /**
- * Classify [@start_pfn, @end_pfn), at most CLASSIFY_BATCH_PAGES, ascending from call to call. What lies in between may be
+ * Classify [@start_pfn, @end_pfn), at most CLASSIFY_BATCH_PAGES, ascending from call to call: one byte a page to @class. What lies in between may be
  * another's work: where it is left out and taken up at multiples of CLASSIFY_BATCH_PAGES, the classes are the same.
  */
-void classifier_run(struct classifier *c, uint64_t start_pfn, uint64_t end_pfn, classify_fn fn, void *ctx);
+void classifier_run(struct classifier *c, uint64_t start_pfn, uint64_t end_pfn, uint8_t *class);
 
 /** Of a kernel page in the last batch that was run: its kind, a tail's being its head's. */
 enum kernel_kind classifier_kernel_kind(struct classifier *c, uint64_t pfn);

@@ -42,15 +42,22 @@ class Section:
         self.moved = int.from_bytes(moved, 'little')
 
     def _plan(self, name, rng):
-        kinds = [(kind, order) for kind, order, _ in MIXES[name][1]]
-        weights = [weight / (1 << order) for _, order, weight in MIXES[name][1]]
+        """Blocks of the highest orders fill a piece of 1024 pages, the others share one."""
+        uses = MIXES[name][1]
+        weights = [weight for _, _, weight in uses]
+        small = [(kind, order) for kind, order, _ in uses if order < 9]
+        small_weights = [weight / (1 << order) for _, order, weight in uses if order < 9]
         plan, pfn = [('reserved', 0, n) for n in range(MEMMAP_PAGES)], MEMMAP_PAGES
         while pfn < SECTION_PAGES:
-            kind, order = rng.choices(kinds, weights)[0]
-            if pfn % (1 << order) or pfn + (1 << order) > SECTION_PAGES:
-                kind, order = ('anon', 0)
-            plan.append((kind, order, pfn))
-            pfn += 1 << order
+            end = (pfn // 1024 + 1) * 1024
+            kind, order, _ = rng.choices(uses, weights)[0]
+            while pfn < end:
+                if order < 9 or end - pfn < 1 << order:
+                    kind, order = rng.choices(small, small_weights)[0]
+                    while pfn % (1 << order):
+                        kind, order = rng.choices(small, small_weights)[0]
+                plan.append((kind, order, pfn))
+                pfn += 1 << order
         for kind, order, _ in plan:
             for cls in pagetypes.COMMON_KINDS[kind][1](order):
                 self.counts[cls] += 1

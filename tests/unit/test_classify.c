@@ -43,16 +43,18 @@ static void free_fixture(struct fixture *fx)
 	free(fx);
 }
 
-static void take_run(void *ctx, uint64_t start_pfn, uint64_t end_pfn, enum page_class class)
+/* Classify the next pages up to @end. */
+static void run_to(struct fixture *fx, struct classifier *c, uint64_t end)
 {
-	struct fixture *fx = ctx;
+	uint8_t class[CLASSIFY_BATCH_PAGES + 1];
+	size_t nr = (size_t)(end - fx->next_pfn);
 
-	/* Ascending and without gaps, as the contract has it. */
-	assert_int_equal(start_pfn, fx->next_pfn);
-	assert_true(start_pfn < end_pfn && end_pfn <= NR_PFNS);
-	for (uint64_t pfn = start_pfn; pfn < end_pfn; pfn++)
-		fx->class[pfn] = class;
-	fx->next_pfn = end_pfn;
+	memset(class, 0xee, sizeof(class));
+	classifier_run(c, fx->next_pfn, end, class);
+	assert_int_equal(class[nr], 0xee);
+	for (size_t i = 0; i < nr; i++)
+		fx->class[fx->next_pfn + i] = class[i];
+	fx->next_pfn = end;
 }
 
 /* Classify from @start on, as one would who takes up the work there. */
@@ -66,8 +68,7 @@ static void classify_from(struct fixture *fx, uint64_t start)
 		fail_msg("%s", err.text);
 	fx->next_pfn = start;
 	while (fx->next_pfn < NR_PFNS)
-		classifier_run(c, fx->next_pfn, min_u64(align_down(fx->next_pfn, BATCH) + BATCH, NR_PFNS), take_run,
-			       fx);
+		run_to(fx, c, min_u64(align_down(fx->next_pfn, BATCH) + BATCH, NR_PFNS));
 	classifier_take_counts(c, &fx->counts);
 	classifier_close(c);
 	kmodel_close(km);
@@ -502,7 +503,7 @@ static void free_block_goes_on_in_the_next_call(void **state)
 	assert_int_equal(classifier_open(km, &c, NULL), ST_OK);
 	fx->next_pfn = 1000;
 	while (fx->next_pfn < 3000)
-		classifier_run(c, fx->next_pfn, fx->next_pfn + 77, take_run, fx);
+		run_to(fx, c, fx->next_pfn + 77);
 	assert_classes(fx, 1000, 1024, PAGE_CLASS_KERNEL);
 	assert_classes(fx, 1024, 2048, PAGE_CLASS_FREE);
 	assert_classes(fx, 2048, 3000, PAGE_CLASS_KERNEL);
@@ -574,7 +575,7 @@ static void struct_pages_are_looked_at_where_they_lie(void **state)
 	km = fake_kernel_open(fx->mm.fk);
 	assert_int_equal(classifier_open(km, &c, NULL), ST_OK);
 	for (fx->next_pfn = 0; fx->next_pfn < NR_PFNS;)
-		classifier_run(c, fx->next_pfn, fx->next_pfn + nr, take_run, fx);
+		run_to(fx, c, fx->next_pfn + nr);
 	assert_memory_equal(read, fx->class, sizeof(fx->class));
 	assert_int_equal(nr_views, NR_PFNS / nr - 1 - FAKE_SECTION_PAGES / nr);
 	assert_int_equal(fx->class[703], PAGE_CLASS_USER);
