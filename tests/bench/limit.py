@@ -9,6 +9,7 @@ import os
 import pathlib
 import struct
 import subprocess
+import time
 
 import paired
 
@@ -80,3 +81,15 @@ def run(limit: pathlib.Path, core: pathlib.Path, offsets: pathlib.Path, codec: s
         argv = ["taskset", "-c", cpus, *argv]
     wall, cpu, total = subprocess.run(argv, capture_output=True, check=True, text=True).stdout.split()
     return paired.Run(float(wall), float(cpu), 0, int(total) if codec != "read" else 0)
+
+
+def write(output: pathlib.Path, len_bytes: int) -> paired.Run:
+    """So many bytes that were in memory already, in large pieces, by one thread, to where dumps are written."""
+    piece = os.urandom(1 << 20)
+    wall, cpu = time.monotonic(), time.process_time()
+    with open(output, "wb", buffering=0) as handle:
+        for at in range(0, len_bytes, len(piece)):
+            handle.write(piece[: len_bytes - at])
+    run = paired.Run(time.monotonic() - wall, time.process_time() - cpu, 0, len_bytes)
+    output.unlink()
+    return run

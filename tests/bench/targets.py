@@ -91,9 +91,20 @@ def _print_cells(cells: list[dict[str, Any]], title: str) -> None:
             print(cell_line(cell))
 
 
+def _print_floor(cells: list[dict[str, Any]]) -> None:
+    told = [cell for cell in cells if "floor" in cell["ratios"] and cell["mode"] != "2 threads on 1 CPU"]
+    if told:
+        print(f"\nours against codec alone + one read + the write of as many bytes\n{'':32} {'wall':21} {'CPU':21}")
+    for cell in told:
+        both = cell["ratios"]["floor"]
+        name = f"{cell['codec']} -d {cell['level']}, {cell['mode']}"
+        print(f"{name:32} {_ratio(both['wall'])!s:21} {_ratio(both['cpu'])!s:21}")
+
+
 def print_all(result: dict[str, Any]) -> None:
     """All there is in `result`."""
     _print_cells(result.get("cells", []), "on this machine, input and output in RAM")
+    _print_floor(result.get("cells", []))
     for line in result.get("raw_copy", []):
         print(line)
     if result.get("syscalls"):
