@@ -4,23 +4,14 @@
 #include <stdlib.h>
 
 #include "compare/cpu_notes.h"
+#include "compare/crash_objects.h"
 #include "kernel/arch/arch.h"
 #include "kernel/dmesg.h"
-#include "kernel/kallsyms.h"
 
 /* Beyond, nothing more is proved: a log of 256 MiB in single pages. */
 #define MAX_RANGES 65536u
-#define MAX_CPUS 8192u
 /* Stacks are of 2 or 4 pages, twice that with KASAN (arch/x86/include/asm/page_64_types.h). */
 #define STACK_MAX_PAGES 8u
-/* irq_stack_backing_store: IRQ_STACK_ORDER is 2 where KASAN adds nothing. */
-#define IRQ_STACK_PAGES 4u
-/* note_buf_t: two note headers, "CORE" and its padding, struct elf_prstatus (include/linux/crash_core.h) */
-#define CRASH_NOTE_BYTES (2u * 12 + 8 + PRSTATUS_BYTES_X86_64)
-/* VMCOREINFO_NOTE_SIZE: two note headers, "VMCOREINFO" and its padding, a page */
-#define VMCOREINFO_NOTE_BYTES(page_size) (2u * 12 + 12 + (page_size))
-/* struct x86_hw_tss is packed: reserved1, sp0 to sp2, reserved2, ist[7]; IST_INDEX_NMI is 1 */
-#define TSS_IST_NMI (4u + 3 * 8 + 8 + 8)
 
 struct crash_path {
 	struct kmodel *km;
@@ -128,56 +119,14 @@ static void add_log(struct crash_path *cp)
 		add_virtual(cp, areas[i].start, areas[i].end - areas[i].start);
 }
 
-enum { CRASH_NOTES, PER_CPU_OFFSET, NR_CPU_IDS, TSS, IRQ_STACK, NOTE, DATA, SIZE, NR_SYMBOLS };
-
-/** What the variable @sym points to. */
-static void add_pointed(struct crash_path *cp, const struct kallsyms_symbol *sym, uint64_t len)
+static void see_object(void *ctx, uint64_t vaddr, uint64_t len_bytes)
 {
-	uint64_t vaddr;
-
-	if (sym->found && kmodel_read_u64(cp->km, sym->vaddr, &vaddr, NULL) == ST_OK)
-		add_virtual(cp, vaddr, len);
+	add_virtual(ctx, vaddr, len_bytes);
 }
 
-/** Of the CPU whose per-CPU data are @offset further on than the linker put them. */
-static void add_cpu(struct crash_path *cp, const struct kallsyms_symbol *sym, uint64_t notes, uint64_t offset)
+static void see_stack(void *ctx, uint64_t vaddr)
 {
-	uint64_t top;
-
-	if (notes)
-		add_virtual(cp, notes + offset, CRASH_NOTE_BYTES);
-	if (sym[IRQ_STACK].found)
-		add_virtual(cp, sym[IRQ_STACK].vaddr + offset, (uint64_t)IRQ_STACK_PAGES * cp->km->pm->page_size);
-	if (sym[TSS].found && kmodel_read_u64(cp->km, sym[TSS].vaddr + offset + TSS_IST_NMI, &top, NULL) == ST_OK)
-		add_stack(cp, top - 1);
-}
-
-static void add_by_symbols(struct crash_path *cp)
-{
-	struct kallsyms_symbol sym[NR_SYMBOLS] = {
-		[CRASH_NOTES] = { .name = "crash_notes" },     [PER_CPU_OFFSET] = { .name = "__per_cpu_offset" },
-		[NR_CPU_IDS] = { .name = "nr_cpu_ids" },       [TSS] = { .name = "cpu_tss_rw" },
-		[NOTE] = { .name = "vmcoreinfo_note" },	       [DATA] = { .name = "vmcoreinfo_data" },
-		[SIZE] = { .name = "vmcoreinfo_size" },	       [IRQ_STACK] = { .name = "irq_stack_backing_store" },
-	};
-	uint32_t page_size = cp->km->pm->page_size, nr_cpus = 1;
-	uint64_t notes = 0, offset;
-
-	if (kallsyms_lookup(cp->km, sym, NR_SYMBOLS, NULL) != ST_OK)
-		return;
-	add_pointed(cp, &sym[NOTE], VMCOREINFO_NOTE_BYTES(page_size));
-	add_pointed(cp, &sym[DATA], page_size);
-	if (sym[SIZE].found)
-		add_virtual(cp, sym[SIZE].vaddr, 8);
-	if (!sym[PER_CPU_OFFSET].found)
-		return;
-	if (sym[CRASH_NOTES].found && kmodel_read_u64(cp->km, sym[CRASH_NOTES].vaddr, &notes, NULL) != ST_OK)
-		notes = 0;
-	if (sym[NR_CPU_IDS].found && kmodel_read_u32(cp->km, sym[NR_CPU_IDS].vaddr, &nr_cpus, NULL) != ST_OK)
-		nr_cpus = 1;
-	for (uint32_t cpu = 0; cpu < nr_cpus && cpu < MAX_CPUS; cpu++)
-		if (kmodel_read_u64(cp->km, sym[PER_CPU_OFFSET].vaddr + (uint64_t)cpu * 8, &offset, NULL) == ST_OK)
-			add_cpu(cp, sym, notes, offset);
+	add_stack(ctx, vaddr);
 }
 
 static int by_start(const void *a, const void *b)
@@ -204,6 +153,7 @@ static void merge(struct crash_path *cp)
 
 struct crash_path *crash_path_new(const struct side *inner, const struct side *outer)
 {
+	struct crash_objects_sink sink = { see_object, see_stack, NULL };
 	struct crash_path *cp;
 
 	if (!outer->km || outer->km->arch != &arch_x86_64)
@@ -212,8 +162,9 @@ struct crash_path *crash_path_new(const struct side *inner, const struct side *o
 	if (!cp)
 		return NULL;
 	cp->km = outer->km;
+	sink.ctx = cp;
 	add_log(cp);
-	add_by_symbols(cp);
+	crash_objects_find(cp->km, &sink);
 	add_stacks_by_registers(cp, inner);
 	add_stacks_by_registers(cp, outer);
 	merge(cp);
@@ -252,7 +203,7 @@ bool crash_path_explains(const struct crash_path *cp, uint64_t pfn, const uint8_
 /* Where the vCPUs run. */
 struct whereabouts {
 	const struct side *outer;
-	unsigned nr_known, nr_jumped;
+	unsigned nr_cpus, nr_known, nr_jumped;
 };
 
 /* With crashkernel=,cma the capture kernel has the memory of that as well. */
@@ -270,6 +221,7 @@ static bool look_at_cpu(const struct note *note, void *ctx)
 	const uint8_t *desc = note->desc;
 	uint64_t rip, cr3;
 
+	w->nr_cpus += cpu_note_is_prstatus(note);
 	if (!cpu_note_is_qemu(note))
 		return true;
 	rip = get_u64(desc + QEMU_NOTE_RIP, w->outer->pm->order);
@@ -295,5 +247,5 @@ bool crash_path_is_open(const struct side *outer)
 	if (!outer->has_iomem || !has_reservation(&outer->iomem))
 		return false;
 	notes_for_each(outer->pm->notes, outer->pm->notes_len_bytes, outer->pm->order, look_at_cpu, &w);
-	return w.nr_known && !w.nr_jumped;
+	return w.nr_known && w.nr_known >= w.nr_cpus && !w.nr_jumped;
 }

@@ -5,8 +5,8 @@
 #include "compare/side.h"
 
 /**
- * What the crashed kernel writes on its way into the capture kernel: its log, the crash notes, the VMCOREINFO note and the
- * stacks of its CPUs. Where the hypervisor stopped the guest on that way, these bytes may differ, and no others.
+ * What the crashed kernel writes on its way into the capture kernel: its log, the stacks of its CPUs, and the variables of
+ * compare/crash_objects.h. Where the hypervisor stopped the guest on that way, these bytes may differ, and no others.
  */
 struct crash_path;
 

@@ -17,7 +17,7 @@ static const struct name cause_names[CAUSE_COUNT] = {
 	[CAUSE_FLASH] = { "flash", "firmware flash" },
 	[CAUSE_PARTIAL_PAGE] = { "partial_page", "partial page at the edge of RAM" },
 	[CAUSE_OFFLINE] = { "offline", "balloon or offline" },
-	[CAUSE_CRASH_PATH] = { "crash_path", "crash path (log, notes, stacks)" },
+	[CAUSE_CRASH_PATH] = { "crash_path", "crash path (log, consoles, notes, stacks)" },
 	[CAUSE_EXCLUDED] = { "excluded_by_level", "excluded by dump level" },
 };
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-What a real kernel has and a Machine has not: a symbol table, the tree of resources, the log's ring buffer, per-CPU data,
-stacks. Planted into the unused end of its image, with the layout of 6.1; VMCOREINFO is told where.
+What a real kernel has and a Machine has not: a symbol table, types, the tree of resources, the log's ring buffer, per-CPU
+data, stacks, and what the kernel writes on its way into the capture kernel. Planted into the unused end of its image, with the layout of 6.1; VMCOREINFO is told where.
 """
 import struct
 
@@ -33,9 +33,17 @@ OFFSET(atomic_long_t.counter)=0
 KALLSYMS, IOMEM, RING, DESCS, INFOS, TEXT, VARS, PER_CPU = \
     0x300000, 0x310000, 0x320010, 0x321000, 0x323000, 0x330000, 0x348000, 0x360000
 PER_CPU_STEP = 0x10000
-VMCOREINFO_NOTE, VMCOREINFO_DATA = 0x34a800, 0x34d000
+VMCOREINFO_NOTE, VMCOREINFO_DATA, BTF, OBJECTS = 0x34a800, 0x34d000, 0x34f000, 0x350000
 # Within a CPU's area.
-CPU_NOTES, CPU_TSS, CPU_IRQ_STACK = 0x40, 0x1000, 0x4000
+CPU_NOTES, CPU_PREEMPT_COUNT, CPU_TASK, CPU_TSS, CPU_IRQ_STACK, CPU_END = 0x40, 0x600, 0x608, 0x1000, 0x4000, 0x8000
+PANIC_CPU = 1
+# Within OBJECTS: name of the symbol, where it is, how long the object is.
+CONSOLE_SEM, CONSOLE_LOCKED, TEXT_BUFFER, TASKS, CONSOLES, PORTS, VC_CONS, VC, SCREEN = \
+    (0x0, 24), (0xa040, 4), (0xb800, 1024), (0x2100, 0x940), (0x4000, 0x118), (0x5008, 0x310), (0x7000, 40), (0x8010, 0x300), \
+    (0x9020, 4000)
+STRUCTS = {'task_struct': (TASKS[1], {}), 'uart_8250_port': (PORTS[1], {}), 'vc': (VC_CONS[1], {}),
+           'console': (CONSOLES[1], {'name': 0, 'index': 0x42, 'next': 0x60, 'node': 0x78}),
+           'vc_data': (VC[1], {'vc_screenbuf': 0x90, 'vc_screenbuf_size': 0x9c})}
 DESC_BITS, TEXT_BITS = 6, 14
 CRASH_KERNEL = (0x12400000, 0x12600000)
 NOTE_BYTES, VMCOREINFO_NOTE_BYTES = 368, 4132
@@ -46,10 +54,12 @@ CPU_ENTRY_AREA = 0xfffffe0000000000
 class Symbols:
     """
     @reserve: whether there is a crash kernel's reservation. @e820: {symbol: [(start, length, type)]}, the firmware's maps; then
-    the tree of resources leads nowhere. @without: symbols that the table lacks. Changes the machine's memory and its VMCOREINFO.
+    the tree of resources leads nowhere. @without: symbols that the table lacks; @more: more of them, at places in OBJECTS.
+    @panic_cpu: the CPU that panics, -1: none does yet. Changes the machine's memory and its VMCOREINFO.
     """
 
-    def __init__(self, m, reserve=True, stack_pages=4, e820=None, without=()):
+    def __init__(self, m, reserve=True, stack_pages=4, e820=None, without=(), more=(), panic_cpu=PANIC_CPU, old_consoles=False,
+                 types=True):
         self.m, self.table = m, {'_stext': m.stext}
         m.ram.write(IMAGE_PADDR + KALLSYMS, bytes(0x90000))
         self._ring()
@@ -61,8 +71,13 @@ class Symbols:
         for name, off in (('vmcoreinfo_note', VMCOREINFO_NOTE), ('vmcoreinfo_data', VMCOREINFO_DATA)):
             self.table[name] = self._pointer(off)
         self.table['vmcoreinfo_size'] = self._var(struct.pack('<Q', 1000))
+        self.table['panic_cpu'] = self._var(struct.pack('<i', panic_cpu))
+        self._objects(old_consoles)
+        if types:
+            self._types()
         for name in without:
             del self.table[name]
+        self.twins = [(name, m.image_vaddr(OBJECTS + off)) for name, off in more]
         self._kallsyms()
 
     def at(self, off, raw):
@@ -131,32 +146,70 @@ class Symbols:
                                                             for cpu in range(m.cpus)))
         self.table['nr_cpu_ids'] = self._var(struct.pack('<I', m.cpus))
         self.table['crash_notes'] = self._var(struct.pack('<Q', CPU_NOTES))
-        self.table['cpu_tss_rw'], self.table['irq_stack_backing_store'] = CPU_TSS, CPU_IRQ_STACK
+        self.table.update(cpu_tss_rw=CPU_TSS, irq_stack_backing_store=CPU_IRQ_STACK, behind_the_irq_stack=CPU_END,
+                          __preempt_count=CPU_PREEMPT_COUNT, current_task=CPU_TASK)
+        for cpu in range(m.cpus):
+            task = m.image_vaddr(OBJECTS + TASKS[0] + cpu * TASKS[1])
+            self.at(PER_CPU + cpu * PER_CPU_STEP + CPU_TASK, struct.pack('<Q', task))
         for cpu, (base, pages) in enumerate(self.nmi_stacks):
             self.at(PER_CPU + cpu * PER_CPU_STEP + CPU_TSS + 44, struct.pack('<Q', base + len(pages) * PAGE))
+
+    def _objects(self, old_consoles):
+        """What printk() and the consoles keep, and the symbol behind each. Two consoles, ttyS1 and tty0 on the 2nd screen."""
+        def at(place, off=0):
+            return self.m.image_vaddr(OBJECTS + place[0] + off)
+        for name, place, nr in (('console_sem', CONSOLE_SEM, 1), ('console_locked', CONSOLE_LOCKED, 16), ('text.3', TEXT_BUFFER, 1),
+                                ('serial8250_ports', PORTS, 4), ('vc_cons', VC_CONS, 2)):
+            self.table[name], self.table[f'behind_{name}'] = at(place), at(place, nr * place[1])
+        node = STRUCTS['console'][1]['next' if old_consoles else 'node']
+        to = 0 if old_consoles else node
+        for i, (name, index) in enumerate(((b'ttyS', 1), (b'tty', 0))):
+            off = OBJECTS + CONSOLES[0] + i * CONSOLES[1]
+            self.at(off, name.ljust(16, b'\0'))
+            self.at(off + 0x42, struct.pack('<h', index))
+            self.at(off + node, struct.pack('<Q', 0 if i else at(CONSOLES, CONSOLES[1] + to)))
+        self.table['console_drivers' if old_consoles else 'console_list'] = self._var(struct.pack('<Q', at(CONSOLES, to)))
+        self.table['fg_console'] = self._var(struct.pack('<I', 1))
+        self.at(OBJECTS + VC_CONS[0] + VC_CONS[1], struct.pack('<Q', at(VC)))
+        self.at(OBJECTS + VC[0] + 0x90, struct.pack('<QII', at(SCREEN), 0, SCREEN[1]))
+
+    def _types(self):
+        """BTF of structs whose members are all of the one type there is beside them, an int."""
+        strings, types = b'\0', struct.pack('<IIII', 0, 1 << 24, 4, 32)
+        for name, (size, members) in STRUCTS.items():
+            body = b''
+            for member, off in members.items():
+                body += struct.pack('<III', len(strings), 1, off * 8)
+                strings += member.encode() + b'\0'
+            types += struct.pack('<III', len(strings), 4 << 24 | len(members), size) + body
+            strings += name.encode() + b'\0'
+        raw = struct.pack('<HBBIIIII', 0xeb9f, 1, 0, 24, 0, len(types), len(types), len(strings)) + types + strings
+        self.at(BTF, raw)
+        self.table['__start_BTF'], self.table['__stop_BTF'] = self.m.image_vaddr(BTF), self.m.image_vaddr(BTF + len(raw))
 
     def _kallsyms(self):
         """Every token is one character. Offsets as KALLSYMS_ABSOLUTE_PERCPU has them."""
         m = self.m
-        names = b''.join(bytes([len(n) + 1]) + b'T' + n.encode() for n in self.table)
-        offsets = b''.join(struct.pack('<i', v if v < 1 << 31 else m.stext - 1 - v) for v in self.table.values())
+        table = sorted([*self.table.items(), *self.twins], key=lambda item: item[1])
+        names = b''.join(bytes([len(n) + 1]) + b'T' + n.encode() for n, _ in table)
+        offsets = b''.join(struct.pack('<i', v if v < 1 << 31 else m.stext - 1 - v) for _, v in table)
         tokens = b''.join(bytes([max(i, 1)]) + b'\0' for i in range(256))
         for off, raw in ((0, names), (0x2000, tokens), (0x3000, struct.pack('<256H', *range(0, 512, 2))), (0x4000, offsets),
-                         (0x5000, struct.pack('<I', len(self.table))), (0x5008, struct.pack('<Q', m.stext))):
+                         (0x5000, struct.pack('<I', len(table))), (0x5008, struct.pack('<Q', m.stext))):
             self.at(KALLSYMS + off, raw)
         for name, off in (('names', 0), ('token_table', 0x2000), ('token_index', 0x3000), ('offsets', 0x4000),
                           ('num_syms', 0x5000), ('relative_base', 0x5008)):
             self._say(f'SYMBOL(kallsyms_{name})={m.image_vaddr(KALLSYMS + off):x}\n')
 
-    def notes(self, qemu_cr3=None, vmcoreinfo=True):
-        """Registers of each CPU, in its stack; and QEMU's note for each where @qemu_cr3 says what CR3 holds."""
+    def notes(self, qemu_cr3=None, vmcoreinfo=True, nr_qemu=None):
+        """Registers of each CPU, in its stack; and QEMU's note for each, or for @nr_qemu, where @qemu_cr3 says what CR3 holds."""
         out = b''
         for base, pages in self.stacks:
             desc = bytearray(336)
             struct.pack_into('<Q', desc, 112 + 16 * 8, self.m.stext + 0x1234)
             struct.pack_into('<Q', desc, 112 + 19 * 8, base + len(pages) * PAGE - 0x98)
             out += note(b'CORE', 1, bytes(desc))
-        for _ in self.stacks if qemu_cr3 else ():
+        for _ in self.stacks[:nr_qemu] if qemu_cr3 else ():
             desc = bytearray(440)
             struct.pack_into('<II', desc, 0, 1, 440)
             struct.pack_into('<Q', desc, 136, self.m.stext + 0x1234)
@@ -168,8 +221,17 @@ class Symbols:
         """(physical address, length) of what the kernel writes on its way into the capture kernel, by name."""
         image = IMAGE_PADDR
         out = {'ring header': (image + RING, 80), 'descriptors': (image + DESCS, 24 << DESC_BITS),
-               'infos': (image + INFOS, 88 << DESC_BITS), 'text': (image + TEXT, 1 << TEXT_BITS),
+               'infos': (image + INFOS, 88 << DESC_BITS), 'text buffer': (image + TEXT, 1 << TEXT_BITS),
                'vmcoreinfo note': (image + VMCOREINFO_NOTE, VMCOREINFO_NOTE_BYTES), 'vmcoreinfo data': (image + VMCOREINFO_DATA, PAGE)}
+        objects = image + OBJECTS
+        for name, place in (('console_sem', CONSOLE_SEM), ('console_locked', CONSOLE_LOCKED), ('console_text', TEXT_BUFFER), ('vc_data', VC),
+                            ('screen', SCREEN)):
+            out[name] = objects + place[0], place[1]
+        for i in range(2):
+            out[f'console {i}'] = objects + CONSOLES[0] + i * CONSOLES[1], CONSOLES[1]
+        out['port 1'] = objects + PORTS[0] + PORTS[1], PORTS[1]
+        out['task'] = objects + TASKS[0] + PANIC_CPU * TASKS[1], TASKS[1]
+        out['preempt count'] = image + PER_CPU + PANIC_CPU * PER_CPU_STEP + CPU_PREEMPT_COUNT, 4
         for cpu in range(self.m.cpus):
             area = image + PER_CPU + cpu * PER_CPU_STEP
             out[f'crash note {cpu}'] = area + CPU_NOTES, NOTE_BYTES
