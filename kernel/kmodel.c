@@ -10,13 +10,14 @@
 #define TABLE_BYTES 4096u
 #define NR_CACHED_TABLES 16u
 
-/* Direct-mapped: a walk touches one table a level, and neighbours share all but the lowest. */
+/*
+ * A walk touches one table a level, and neighbours share all but the lowest. Any table may take any slot: two levels of one walk
+ * that had to share one would be read again for each address.
+ */
 struct kmodel_cache {
-	struct {
-		bool valid;
-		uint64_t paddr;
-		uint8_t bytes[TABLE_BYTES];
-	} tables[NR_CACHED_TABLES];
+	uint64_t tags[NR_CACHED_TABLES]; /* physical address of the table, with bit 0 set; 0: empty */
+	unsigned last, oldest;
+	uint8_t tables[NR_CACHED_TABLES][TABLE_BYTES];
 };
 
 const char *kmodel_phys_base_source_name(enum phys_base_source s)
@@ -31,22 +32,36 @@ const char *kmodel_phys_base_source_name(enum phys_base_source s)
 	return names[s];
 }
 
+/* The slot of the table at @page, or the one to read it into. */
+static unsigned find_slot(const struct kmodel_cache *c, uint64_t tag)
+{
+	if (c->tags[c->last] == tag)
+		return c->last;
+	for (unsigned i = 0; i < NR_CACHED_TABLES; i++)
+		if (c->tags[i] == tag)
+			return i;
+	return c->oldest;
+}
+
 enum status kmodel_read_table_u64(struct kmodel *km, uint64_t paddr, uint64_t *v, struct err *err)
 {
-	uint64_t page = align_down(paddr, TABLE_BYTES);
-	size_t slot = (size_t)((page / TABLE_BYTES) % NR_CACHED_TABLES);
+	uint64_t page = align_down(paddr, TABLE_BYTES), tag = page | 1;
+	struct kmodel_cache *c = km->cache;
 
-	if (!km->cache->tables[slot].valid || km->cache->tables[slot].paddr != page) {
-		enum status st = physmem_read(km->pm, page, km->cache->tables[slot].bytes, TABLE_BYTES, err);
+	c->last = find_slot(c, tag);
+	if (c->tags[c->last] != tag) {
+		enum status st;
 
-		km->cache->tables[slot].valid = st == ST_OK;
-		km->cache->tables[slot].paddr = page;
+		c->tags[c->last] = 0;
+		st = physmem_read(km->pm, page, c->tables[c->last], TABLE_BYTES, err);
 		if (st != ST_OK)
 			return st;
+		c->tags[c->last] = tag;
+		c->oldest = (c->oldest + 1) % NR_CACHED_TABLES;
 		if (km->table_fn)
 			km->table_fn(km->table_ctx, page, TABLE_BYTES);
 	}
-	*v = get_u64(km->cache->tables[slot].bytes + (paddr - page), km->pm->order);
+	*v = get_u64(c->tables[c->last] + (paddr - page), km->pm->order);
 	return ST_OK;
 }
 

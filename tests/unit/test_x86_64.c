@@ -239,6 +239,32 @@ static void table_cache_never_answers_for_another_table(void **state)
 }
 
 /* The image's place is known without tables: the log survives a broken one. */
+static void count_table(void *ctx, uint64_t paddr, uint64_t len_bytes)
+{
+	++*(unsigned *)ctx;
+}
+
+/* Else two levels of one walk read each other's tables away, address by address. */
+static void any_tables_fit_in_the_cache_together(void **state)
+{
+	struct fake_kernel *fk = fake_kernel_new(4 * MIB);
+	struct kmodel *km = fake_kernel_open(fk);
+	unsigned nr_read = 0;
+	uint64_t v;
+
+	kmodel_watch_tables(km, count_table, &nr_read);
+	for (int round = 0; round < 3; round++)
+		for (uint64_t i = 0; i < 8; i++)
+			assert_int_equal(kmodel_read_table_u64(km, i * 0x10000, &v, NULL), ST_OK);
+	assert_int_equal(nr_read, 8);
+	for (uint64_t i = 0; i < 100; i++)
+		assert_int_equal(kmodel_read_table_u64(km, i * 0x1000, &v, NULL), ST_OK);
+	assert_int_equal(kmodel_read_table_u64(km, 99 * 0x1000, &v, NULL), ST_OK);
+	assert_true(nr_read <= 8 + 100);
+	kmodel_close(km);
+	fake_kernel_free(fk);
+}
+
 static void image_is_read_without_tables(void **state)
 {
 	struct fake_kernel *fk = new_kernel(4, 0);
@@ -421,6 +447,7 @@ int main(void)
 		cmocka_unit_test(entries_that_lead_nowhere),
 		cmocka_unit_test(tables_that_name_themselves_end),
 		cmocka_unit_test(table_cache_never_answers_for_another_table),
+		cmocka_unit_test(any_tables_fit_in_the_cache_together),
 		cmocka_unit_test(image_is_read_without_tables),
 		cmocka_unit_test(reads_cross_pages_and_stop_at_holes),
 		cmocka_unit_test(reads_do_not_wrap_around_the_address_space),
