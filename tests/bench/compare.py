@@ -15,6 +15,7 @@ import os
 import random
 import resource
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
@@ -36,14 +37,16 @@ MEMORY_LIMIT_KIB = 64 << 10
 
 
 def big_core(m, path, gib):
-    """A true small machine, and @gib of pages beside it that compress as real ones do, more or less."""
+    """A true small machine, and @gib of pages beside it, no two alike, that compress as real ones do, more or less."""
     rng = random.Random(1)
-    block = b''.join((b'%08d structure of the kernel ' % i * 20)[:300] + rng.randbytes(212) for i in range(CHUNK // 512))
+    block = bytearray(b''.join((b'%08d structure of the kernel ' % i * 20)[:300] + rng.randbytes(212) for i in range(CHUNK // 512)))
     rest = elfcore.Load(vmcore.FREE_START, b'', m.direct_map + vmcore.FREE_START, hole_len=gib << 30)
     elfcore.write(path, [*elfcore.standard(m), rest], m.notes())
     with open(path, 'r+b') as f:
         f.seek(elfcore.file_offset(path, vmcore.FREE_START))
-        for _ in range((gib << 30) // CHUNK):
+        for i in range((gib << 30) // CHUNK):
+            for off in range(0, CHUNK, 4096):
+                struct.pack_into('<I', block, off + 1024, i)
             f.write(block)
 
 
