@@ -8,6 +8,7 @@
 #include "common/pool.h"
 #include "compare/stretch.h"
 #include "compare/tally.h"
+#include "formats/claim.h"
 #include "formats/elf/elf_physmem.h"
 #include "kernel/classify.h"
 
@@ -247,6 +248,7 @@ static uint64_t next_of_interest(const struct pages_job *job, uint64_t paddr)
 static enum status check_size(const struct physmem *pm, const char *which, struct err *err)
 {
 	const struct elf_details *elf = elf_physmem_details(pm);
+	enum status st;
 
 	if (pm->nr_ranges && pm->ranges[pm->nr_ranges - 1].end > PHYS_END)
 		return err_set(err, ST_BAD_INPUT,
@@ -256,6 +258,9 @@ static enum status check_size(const struct physmem *pm, const char *which, struc
 		return err_set(err, ST_BAD_INPUT,
 			       "the %s dump claims %" PRIu64 " pages of memory: no machine has so many", which,
 			       physmem_nr_present_pages(pm));
+	st = claim_check(pm, err);
+	if (st != ST_OK)
+		return err_wrap(err, st, "the %s dump", which);
 	if (elf && elf->truncated_bytes > TRUNCATED_MAX_BYTES)
 		return err_set(err, ST_BAD_INPUT, "the %s dump lacks %" PRIu64 " bytes at its end", which,
 			       elf->truncated_bytes);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "formats/claim.h"
+
 #define WORD_BITS 64
 /* 512 TiB of 4 KiB pages. A dump that claims more is lying, or a day's work on its own. */
 #define MAX_PRESENT_PAGES (UINT64_C(1) << 37)
@@ -31,8 +33,11 @@ static void collect_runs(struct pageset *ps, const struct physmem *pm)
 enum status pageset_init(struct pageset *ps, const struct physmem *pm, struct err *err)
 {
 	uint64_t words;
+	enum status st = claim_check(pm, err);
 
 	*ps = (struct pageset){ 0 };
+	if (st != ST_OK)
+		return st;
 	ps->runs = calloc(pm->nr_ranges + 1, sizeof(*ps->runs));
 	if (!ps->runs)
 		return err_set(err, ST_NO_MEMORY, "out of memory");

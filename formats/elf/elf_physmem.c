@@ -152,6 +152,7 @@ static void fill_details(struct elf_physmem *e)
 
 	d->nr_loads = e->headers.nr_loads;
 	d->loads = e->headers.loads;
+	d->file_bytes = e->src->size_bytes;
 	d->e_flags = e->headers.flags;
 	d->marked_incomplete = e->headers.flags & E_FLAGS_INCOMPLETE;
 	for (size_t i = 0; i < d->nr_loads; i++) {

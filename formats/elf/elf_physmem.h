@@ -17,6 +17,7 @@ struct elf_load {
 struct elf_details {
 	size_t nr_loads;
 	const struct elf_load *loads; /**< file order */
+	uint64_t file_bytes;
 	uint32_t e_flags;
 	bool marked_incomplete;	      /**< makedumpfile -E sets bit 0 of e_flags */
 	uint64_t filtered_bytes;      /**< sum of p_memsz - p_filesz: excluded, or zero */

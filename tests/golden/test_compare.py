@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """compare: pairs that agree, pairs with exactly one thing wrong, and pairs that cannot be compared."""
 import collections
+import json
 import random
+import subprocess
 
 import pytest
 
@@ -544,3 +546,21 @@ def test_mutated_pairs_do_no_harm(sanitized, originals, scratch, seed):
             except (StopIteration, IndexError, ValueError, OSError):
                 break
         pairs.run(sanitized, '-f', '--json', '--html', scratch / 'page.html', inner, outer)
+
+
+@pytest.mark.parametrize('claim, taken', ((64 << 30, True), (16 << 40, False)))
+def test_memory_that_a_core_only_claims(innercore, scratch, claim, taken):
+    """Each page of it is looked at: a small file must not keep anybody busy for minutes."""
+    m = vmcore.Machine(style='6.1', seed=9)
+    loads = [*elfcore.standard(m), elfcore.Load(1 << 34, b'', 0, claim)]
+    inner, outer = elfcore.write(scratch / 'inner', loads, m.notes()), pairs.outer_elf(scratch / 'outer', m)
+    done = pairs.run(innercore, '--json', inner, outer)
+    if taken:
+        r = json.loads(done.stdout)
+        assert done.returncode == 1 and r['pages']['neither'] == r['audit']['lost'] == claim // PAGE, r['pages']
+        return
+    assert done.returncode == 2 and b'holds next to none of them' in done.stderr, done
+    for argv in (('capture', '-q', inner, scratch / 'out'), ('repair', '-o', scratch / 'out', inner)):
+        done = subprocess.run([innercore, *map(str, argv)], capture_output=True, timeout=100)
+        assert done.returncode == 2 and b'holds next to none of them' in done.stderr, done
+    assert not (scratch / 'out').exists()
