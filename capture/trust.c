@@ -137,8 +137,9 @@ static void weigh_slab(struct trust *t, uint64_t seen)
  */
 static bool is_all_seen(const struct trust *t, const struct trust_seen *seen)
 {
-	return seen->by_class[PAGE_CLASS_UNKNOWN] <= seen->pages / SLACK_FRACTION && !seen->sections_missing &&
-	       t->counters.pages[VMSTAT_MANAGED] <= seen->pages;
+	if (t->counters.is_lent || seen->sections_missing || t->counters.pages[VMSTAT_MANAGED] > seen->pages)
+		return false;
+	return seen->by_class[PAGE_CLASS_UNKNOWN] <= seen->pages / SLACK_FRACTION;
 }
 
 static bool is_far_apart(const struct trust_row *r, bool all_seen, unsigned nr_cpus)

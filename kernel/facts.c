@@ -93,7 +93,7 @@ static const char *const btf_names[] = { "page", "folio", "mem_section", "zone",
 
 /* Symbols that VMCOREINFO may lack; their values stand behind it too. */
 static const char *const symbol_names[] = { "mem_section", "vmemmap_base", "vm_node_stat", "vm_zone_stat",
-					    "_totalram_pages", "hstates", "hugetlb_max_hstate" };
+					    "_totalram_pages", "hstates", "hugetlb_max_hstate", "crashk_cma_cnt" };
 
 static const char *kind_of(const struct fact *f)
 {

@@ -110,6 +110,15 @@ static bool sum_hstates(struct kmodel *km, uint64_t *sum)
 	return true;
 }
 
+static bool is_memory_lent(struct kmodel *km)
+{
+	uint64_t vaddr;
+	uint32_t nr_ranges;
+
+	return vmcoreinfo_symbol(km->vi, "crashk_cma_cnt", &vaddr) &&
+	       kmodel_read_u32(km, vaddr, &nr_ranges, NULL) == ST_OK && nr_ranges;
+}
+
 void vmstat_read(struct kmodel *km, struct vmstat *vs)
 {
 	uint64_t vaddr, pages;
@@ -121,6 +130,7 @@ void vmstat_read(struct kmodel *km, struct vmstat *vs)
 	if (vmcoreinfo_symbol(km->vi, "_totalram_pages", &vaddr) && kmodel_read_u64(km, vaddr, &pages, NULL) == ST_OK)
 		tell(vs, VMSTAT_MANAGED, pages);
 	read_stats(km, vs);
+	vs->is_lent = is_memory_lent(km);
 	if (sum_hstates(km, &pages))
 		tell(vs, VMSTAT_HUGETLB, pages);
 	else if (vmcoreinfo_symbol(km->vi, "vm_node_stat", &vaddr) && !vmcoreinfo_symbol(km->vi, "hstates", &vaddr))

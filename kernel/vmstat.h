@@ -36,6 +36,11 @@ const char *vmstat_name(enum vmstat_item i);
 struct vmstat {
 	bool known[VMSTAT_COUNT];
 	uint64_t pages[VMSTAT_COUNT]; /**< 0 where not known */
+	/**
+	 * The crash kernel has borrowed memory that user pages and free ones are in (crashkernel=SIZE,cma): the counters count
+	 * it, and no dump that the guest takes of itself has it.
+	 */
+	bool is_lent;
 };
 
 /** Read what can be found. No error: what cannot is not known. Symbols and types come by facts_complete(). */

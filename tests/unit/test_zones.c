@@ -187,6 +187,23 @@ static void counters_are_read_where_the_tables_say(void **state)
 	free_fixture(&fx);
 }
 
+static void memory_lent_to_the_crash_kernel_is_told(void **state)
+{
+	for (int i = 0; i < 3; i++) {
+		struct fixture fx = { .fk = fake_kernel_new(8 * MIB) };
+		uint64_t var = fake_alloc(fx.fk, 4096);
+		struct vmstat vs;
+
+		fake_put_u32(fx.fk, var, i == 2);
+		if (i)
+			fake_vi_add(fx.fk, "SYMBOL(crashk_cma_cnt)=%llx", (unsigned long long)var);
+		fx.km = fake_kernel_open(fx.fk);
+		vmstat_read(fx.km, &vs);
+		assert_int_equal(vs.is_lent, i == 2);
+		free_fixture(&fx);
+	}
+}
+
 static void absurd_hstates_are_not_known(void **state)
 {
 	static const char *const first[] = { "SIZE(hstate)=20", "OFFSET(hstate.order)=62", "SIZE(hstate)=100000000",
@@ -212,6 +229,7 @@ int main(void)
 		cmocka_unit_test(without_a_counter_the_lists_count),
 		cmocka_unit_test(nonsense_is_not_counted),
 		cmocka_unit_test(counters_are_read_where_the_tables_say),
+		cmocka_unit_test(memory_lent_to_the_crash_kernel_is_told),
 		cmocka_unit_test(absurd_hstates_are_not_known),
 	};
 
