@@ -42,8 +42,11 @@ void batch_fill(struct batch *b, const struct pageset *keep, uint64_t *pfn)
 
 	b->nr = 0;
 	while (b->nr < b->cap && pageset_next(keep, *pfn, b->cap - b->nr, &start, &end)) {
+		end = min_u64(end, (start / b->cap + 1) * b->cap);
 		for (*pfn = start; *pfn < end; (*pfn)++)
 			b->pfns[b->nr++] = *pfn;
+		if (*pfn % b->cap == 0 && b->nr >= b->cap / 2)
+			break;
 	}
 }
 

@@ -46,7 +46,11 @@ void batch_deinit(struct batch *b);
 /** Bytes that batch_init() allocates. */
 uint64_t batch_bytes(uint32_t page_size, size_t cap);
 
-/** The next pages of @keep from @*pfn on, and move that behind them. nr is 0 at the end. Reads no page. */
+/**
+ * The next pages of @keep from @*pfn on, and move that behind them. nr is 0 at the end. Reads no page. Ends early
+ * rather than begin another stretch of cap page frames that it cannot finish: a reader of windows maps each stretch
+ * once.
+ */
 void batch_fill(struct batch *b, const struct pageset *keep, uint64_t *pfn);
 
 /** What a thread packs with: all its own. */

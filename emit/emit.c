@@ -10,7 +10,7 @@
 #include "formats/elf/notes.h"
 #include "formats/kdump/kdump_writer.h"
 
-#define BATCH_BYTES (256 * KIB)
+#define BATCH_BYTES (512 * KIB)
 #define BATCH_BYTES_MIN (32 * KIB)
 /* What a thread takes beside its batches: codec state and stack. The writer's buffers. */
 #define THREAD_BYTES MIB

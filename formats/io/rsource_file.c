@@ -27,7 +27,7 @@
 #define WINDOW_BYTES (4 * MIB)
 #define VIEW_BYTES_MAX MIB
 /* One of several readers jumps over what the others read, and would map all of that with larger ones. */
-#define WINDOW_BYTES_CLONE (256 * KIB)
+#define WINDOW_BYTES_CLONE (512 * KIB)
 #define NR_WINDOWS 2 /* one stays with the metadata while the other runs through the data; 8 MiB mapped at most */
 #define COPY_BYTES 4096u /* the smallest unit that can fail on its own */
 #define TOUCH_BYTES 64u /* a line of cache: what the machine fetches in one go, and checks */

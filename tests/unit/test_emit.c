@@ -304,7 +304,7 @@ static void little_memory_takes_fewer_threads(void **state)
 	static const struct {
 		uint64_t bytes;
 		unsigned nr_threads;
-	} cases[] = { { 0, 8 }, { 64 * MIB, 8 }, { 7 * MIB, 2 }, { 5 * MIB, 1 }, { 1, 1 } };
+	} cases[] = { { 0, 8 }, { 64 * MIB, 8 }, { 9 * MIB, 2 }, { 5 * MIB, 1 }, { 1, 1 } };
 	struct job *one = new_long_job("zlib", 1);
 
 	run_well(one);
