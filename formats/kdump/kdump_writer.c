@@ -6,9 +6,15 @@
 
 #include "common/units.h"
 
-/* A run is written when it has reached RUN_BYTES; the room behind that is for the page that crosses the line. */
+/*
+ * A run is written when it has reached RUN_BYTES and ends where a page of the cache and a block of the medium do, so
+ * that neither is ever touched by two writes. For descriptors it also ends between two of them: a torn one names
+ * nonsense.
+ */
 #define RUN_BYTES MIB
-#define RUN_CAP (RUN_BYTES + 256 * KIB)
+#define RUN_ALIGN (4 * KIB)
+#define DESC_RUN_ALIGN (RUN_ALIGN / 8 * KDUMP_PAGE_DESC_SIZE) /* 3 pages, 512 descriptors */
+#define RUN_CAP (RUN_BYTES + DESC_RUN_ALIGN)
 /* What is saved, or lost, at a time when the disk is full. */
 #define RESCUE_BYTES (128 * KDUMP_PAGE_DESC_SIZE)
 
@@ -53,13 +59,14 @@ static enum status run_flush(struct kdump_writer *w, struct run *r, struct err *
 static enum status run_append(struct kdump_writer *w, struct run *r, const void *bytes, size_t len, struct err *err)
 {
 	while (len) {
-		size_t n = (size_t)min_u64(len, RUN_CAP - r->len);
+		size_t full = (size_t)(align_up(r->off + RUN_BYTES, RUN_ALIGN) - r->off);
+		size_t n = (size_t)min_u64(len, full - r->len);
 
 		memcpy(r->bytes + r->len, bytes, n);
 		r->len += n;
 		bytes = (const uint8_t *)bytes + n;
 		len -= n;
-		if (r->len >= RUN_BYTES) {
+		if (r->len == full) {
 			enum status st = run_flush(w, r, err);
 
 			if (st != ST_OK)
@@ -233,7 +240,8 @@ static enum status put_desc(struct kdump_writer *w, uint64_t index, const struct
 
 	if (index >= w->nr_stored)
 		return err_set(err, ST_INTERNAL, "page descriptor out of range");
-	if (w->meta.len >= RUN_BYTES || w->meta.off + w->meta.len != off)
+	if (w->meta.off + w->meta.len != off ||
+	    (w->meta.len >= RUN_BYTES && index * KDUMP_PAGE_DESC_SIZE % DESC_RUN_ALIGN == 0))
 		st = flush_descs(w, err);
 	if (st != ST_OK)
 		return st;
