@@ -90,6 +90,10 @@ static void print_report(const struct arm_report *r, bool dry_run)
 				   : ", built anew");
 	printf("  target       %s\n", r->record.target);
 	printf("  reservation  %s\n", units_bytes(r->reserved_bytes, reserved, sizeof(reserved)));
+	if (r->cpus.parameters[0])
+		printf("  CPUs         %u: %s\n", r->cpus.nr, r->cpus.why);
+	else
+		printf("  CPUs         %s\n", r->cpus.why);
 	if (!dry_run)
 		printf("  method       %s\n", r->record.method);
 	printf("  cmdline      %s\n", r->record.cmdline);
@@ -99,11 +103,13 @@ static void print_report(const struct arm_report *r, bool dry_run)
 
 static json_t *report_json(const struct arm_report *r, bool dry_run)
 {
-	return json_pack("{s:b, s:s, s:s, s:s, s:I, s:b, s:s, s:s, s:s, s:I, s:b}", "loaded", !dry_run, "kernel",
-			 r->record.kernel, "release", r->record.release, "initramfs", r->record.initramfs,
+	return json_pack("{s:b, s:s, s:s, s:s, s:I, s:b, s:s, s:s, s:s, s:I, s:b, s:o, s:s}", "loaded", !dry_run,
+			 "kernel", r->record.kernel, "release", r->record.release, "initramfs", r->record.initramfs,
 			 "initramfs_bytes", (json_int_t)r->initramfs_bytes, "initramfs_built", r->initramfs_built,
 			 "target", r->record.target, "method", r->record.method, "cmdline", r->record.cmdline,
-			 "reserved_bytes", (json_int_t)r->reserved_bytes, "set_panic_on_oops", r->set_panic_on_oops);
+			 "reserved_bytes", (json_int_t)r->reserved_bytes, "set_panic_on_oops", r->set_panic_on_oops,
+			 "cpus", r->cpus.parameters[0] ? json_integer(r->cpus.nr) : json_null(), "why_cpus",
+			 r->cpus.why);
 }
 
 int cmd_arm(int argc, char **argv)

@@ -19,6 +19,7 @@
 #include "common/units.h"
 #include "initramfs/digest.h"
 #include "initramfs/mkinitramfs.h"
+#include "kexec/capture_cpus.h"
 #include "kexec/crash_sysfs.h"
 #include "kexec/kernel_image.h"
 
@@ -28,6 +29,10 @@
 #define LOAD_DISABLED_PATH "/proc/sys/kernel/kexec_load_disabled"
 #define PANIC_ON_OOPS_PATH "/proc/sys/kernel/panic_on_oops"
 #define CMDLINE_PATH "/proc/cmdline"
+#define CPUINFO_PATH "/proc/cpuinfo"
+#define CPUINFO_MAX (16 * MIB)
+#define HYPERVISOR_PATH "/sys/hypervisor/type"
+#define VENDOR_PATH "/sys/class/dmi/id/sys_vendor"
 /* Measured: below this a kernel of a distribution runs out of memory before it starts PID 1. */
 #define RESERVATION_FLOOR (80 * MIB)
 
@@ -118,16 +123,38 @@ static enum status take_given(const struct arm_options *o, struct arm_report *re
 	return ST_OK;
 }
 
-static enum status make_cmdline(const struct config *config, struct armed_record *record, struct err *err)
+static enum status choose_cpus(const struct config *config, struct arm_report *report, struct err *err)
+{
+	_cleanup_free_ uint8_t *cpuinfo = NULL;
+	char hypervisor[32], vendor[64];
+	size_t len;
+	enum status st = file_read_all(CPUINFO_PATH, CPUINFO_MAX, &cpuinfo, &len, err);
+	struct capture_cpus_facts facts = {
+		.cpuinfo = (const char *)cpuinfo,
+		.hypervisor = file_first_line(HYPERVISOR_PATH, hypervisor, sizeof(hypervisor)),
+		.vendor = file_first_line(VENDOR_PATH, vendor, sizeof(vendor)),
+		.reserved_bytes = report->reserved_bytes,
+		.append = config->cmdline_append,
+	};
+
+	if (st == ST_OK)
+		capture_cpus_choose(&facts, &report->cpus);
+	return st;
+}
+
+static enum status make_cmdline(const struct config *config, struct arm_report *report, struct err *err)
 {
 	_cleanup_free_ uint8_t *running = NULL;
+	struct armed_record *record = &report->record;
 	size_t len;
 	enum status st = file_read_all(CMDLINE_PATH, 65536, &running, &len, err);
 
+	if (st == ST_OK)
+		st = choose_cpus(config, report, err);
 	if (st != ST_OK)
 		return st;
-	return cmdline_build((const char *)running, config->cmdline_remove, config->cmdline_append, record->cmdline,
-			     sizeof(record->cmdline), err);
+	return cmdline_build((const char *)running, config->cmdline_remove, report->cpus.parameters,
+			     config->cmdline_append, record->cmdline, sizeof(record->cmdline), err);
 }
 
 /* How: "-s" or "-c". */
@@ -213,7 +240,7 @@ enum status arm_run(const struct arm_options *options, struct arm_report *report
 	if (st == ST_OK)
 		st = options->initramfs ? take_given(options, report, err) : build_if_stale(options, report, err);
 	if (st == ST_OK)
-		st = make_cmdline(options->config, &report->record, err);
+		st = make_cmdline(options->config, report, err);
 	if (st != ST_OK || options->dry_run)
 		return st;
 	st = load(&report->record, err);

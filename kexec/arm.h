@@ -8,6 +8,7 @@
 #include "common/err.h"
 #include "initramfs/config.h"
 #include "kexec/armed_record.h"
+#include "kexec/capture_cpus.h"
 
 /** Borrowed strings; NULL where the configuration or a default serves. */
 struct arm_options {
@@ -20,6 +21,7 @@ struct arm_options {
 struct arm_report {
 	struct armed_record record; /**< what is, or would be, loaded */
 	uint64_t reserved_bytes;
+	struct capture_cpus cpus;
 	uint64_t initramfs_bytes;
 	bool initramfs_built; /**< it was missing or stale, and was (would be) written anew */
 	bool set_panic_on_oops;

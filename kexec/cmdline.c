@@ -77,8 +77,9 @@ static const char *const dropped[] = {
 	"trace_*",
 	"ftrace*",
 	"ramoops.*",
-	/* CPUs that stay asleep */
+	/* which CPUs it had */
 	"nr_cpus",
+	"disable_cpu_apicid",
 	"maxcpus",
 	"possible_cpus",
 	"isolcpus",
@@ -107,11 +108,11 @@ static const char *const dropped[] = {
 };
 
 /*
- * nr_cpus=1: the other CPUs still hold what they held at the crash. reset_devices, irqpoll: devices were not shut down.
+ * reset_devices, irqpoll: devices were not shut down.
  * numa=off, cgroup_disable, transparent_hugepage, acpi_no_memhotplug, novmcoredd, nokaslr: memory is what is short.
  * panic=10: a capture kernel that fails must not leave the machine standing.
  */
-static const char added[] = "nr_cpus=1 reset_devices irqpoll panic=10 cgroup_disable=memory numa=off nokaslr "
+static const char added[] = "reset_devices irqpoll panic=10 cgroup_disable=memory numa=off nokaslr "
 			    "acpi_no_memhotplug transparent_hugepage=never novmcoredd rdinit=/init";
 
 /* Parameter names treat "-" and "_" alike, as the kernel's parameq() does. */
@@ -173,8 +174,8 @@ static bool append_word(char *buf, size_t len, size_t *used, const char *word, s
 	return true;
 }
 
-enum status cmdline_build(const char *running, const char *remove, const char *append, char *buf, size_t len,
-			  struct err *err)
+enum status cmdline_build(const char *running, const char *remove, const char *cpus, const char *append, char *buf,
+			  size_t len, struct err *err)
 {
 	bool fits = true;
 	size_t used = 0;
@@ -192,6 +193,7 @@ enum status cmdline_build(const char *running, const char *remove, const char *a
 			fits = append_word(buf, len, &used, s, n);
 		s += n;
 	}
+	fits = fits && append_word(buf, len, &used, cpus, strlen(cpus));
 	fits = fits && append_word(buf, len, &used, added, sizeof(added) - 1);
 	fits = fits && append_word(buf, len, &used, append, strlen(append));
 	if (!fits)

@@ -13,10 +13,10 @@
  * The capture kernel's command line from the running one's: what the machine needs to boot stays (console=, earlycon,
  * drivers' and platform parameters), what belongs to the first kernel's life goes (crashkernel=, root=, huge pages,
  * large logs, systemd's own ...), and what a small kernel in a reserved corner needs is added.
- * @remove: names of more parameters to drop, separated by blanks; a "*" at the end of a name takes any rest. @append:
- * added at the end, so that it wins. @buf has CMDLINE_MAX_BYTES. ST_USAGE: too long.
+ * @remove: names of more parameters to drop, separated by blanks; a "*" at the end of a name takes any rest. @cpus:
+ * see capture_cpus.h. @append: added at the end, so that it wins. @buf has CMDLINE_MAX_BYTES. ST_USAGE: too long.
  */
-enum status cmdline_build(const char *running, const char *remove, const char *append, char *buf, size_t len,
-			  struct err *err) __must_check;
+enum status cmdline_build(const char *running, const char *remove, const char *cpus, const char *append, char *buf,
+			  size_t len, struct err *err) __must_check;
 
 #endif

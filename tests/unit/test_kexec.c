@@ -9,6 +9,7 @@
 
 #include "common/units.h"
 #include "kexec/armed_record.h"
+#include "kexec/capture_cpus.h"
 #include "kexec/cmdline.h"
 #include "kexec/crash_sysfs.h"
 #include "kexec/kernel_image.h"
@@ -16,7 +17,7 @@
 #include "temp_dir.h"
 
 #define ADDED                                                                                                 \
-	"nr_cpus=1 reset_devices irqpoll panic=10 cgroup_disable=memory numa=off nokaslr acpi_no_memhotplug " \
+	"nr_cpus=2 reset_devices irqpoll panic=10 cgroup_disable=memory numa=off nokaslr acpi_no_memhotplug " \
 	"transparent_hugepage=never novmcoredd rdinit=/init"
 
 static const struct {
@@ -29,8 +30,9 @@ static const struct {
 	{ "earlycon=uart8250,io,0x3f8 intel_iommu=on crashkernel=1G,high crashkernel=256M,low hugepages=100 "
 	  "hugepagesz=1G",
 	  "", "", "earlycon=uart8250,io,0x3f8 intel_iommu=on " ADDED },
-	{ "systemd.unit=rescue.target rd.luks.uuid=x log_buf_len=16M cma=64M hugetlb_cma=1G mem=4G maxcpus=8 nosmt", "",
-	  "", "nosmt " ADDED },
+	{ "systemd.unit=rescue.target rd.luks.uuid=x log_buf_len=16M cma=64M hugetlb_cma=1G mem=4G maxcpus=8 "
+	  "disable_cpu_apicid=3 nosmt",
+	  "", "", "nosmt " ADDED },
 	{ "panic_on_warn=1 panic=0 nmi_watchdog=1 crash_kexec_post_notifiers", "", "", ADDED },
 	/* "-" and "_" are one to the kernel */
 	{ "crash-kexec-post-notifiers log-buf-len=1M", "", "", ADDED },
@@ -52,9 +54,9 @@ static void command_lines(void **state)
 		char buf[CMDLINE_MAX_BYTES];
 		struct err err;
 
-		assert_int_equal(
-			cmdline_build(lines[i].running, lines[i].remove, lines[i].append, buf, sizeof(buf), &err),
-			ST_OK);
+		assert_int_equal(cmdline_build(lines[i].running, lines[i].remove, "nr_cpus=2", lines[i].append, buf,
+					       sizeof(buf), &err),
+				 ST_OK);
 		assert_string_equal(buf, lines[i].expected);
 	}
 }
@@ -67,11 +69,56 @@ static void too_long_is_told(void **state)
 
 	for (size_t i = 0; i + 5 < sizeof(running); i += 4)
 		memcpy(running + i, "a=1 ", 5);
-	assert_int_equal(cmdline_build(running, "", "", buf, sizeof(buf), &err), ST_USAGE);
+	assert_int_equal(cmdline_build(running, "", "", "", buf, sizeof(buf), &err), ST_USAGE);
 	assert_non_null(strstr(err.text, "cmdline_remove"));
 	memset(running, 'a', sizeof(running) - 1);
-	assert_int_equal(cmdline_build(running, "", "", buf, sizeof(buf), &err), ST_USAGE);
-	assert_int_equal(cmdline_build("", "", running, buf, sizeof(buf), &err), ST_USAGE);
+	assert_int_equal(cmdline_build(running, "", "", "", buf, sizeof(buf), &err), ST_USAGE);
+	assert_int_equal(cmdline_build("", "", "", running, buf, sizeof(buf), &err), ST_USAGE);
+}
+
+#define CPU_0 "processor\t: 0\nvendor_id\t: X\napicid\t\t: 9\ninitial apicid\t: 4\n\n"
+#define CPU_1 "processor\t: 1\nvendor_id\t: X\napicid\t\t: 1\ninitial apicid\t: 1\n\n"
+#define CPU_2 "processor\t: 2\nvendor_id\t: X\napicid\t\t: 2\ninitial apicid\t: 2\n\n"
+#define NO_APIC_0 "processor\t: 0\nBogoMIPS\t: 50.00\n\n"
+
+static void capture_kernel_gets_the_cpus_that_help(void **state)
+{
+	static const struct {
+		struct capture_cpus_facts facts;
+		unsigned nr;
+		const char *parameters, *why;
+	} cases[] = {
+		{ { CPU_0, "", "", 256 * MIB, "" }, 1, "nr_cpus=1", "no more" },
+		{ { CPU_0 CPU_1, "", "", 95 * MIB, "" }, 1, "nr_cpus=1", "two need 96.0 MiB" },
+		{ { CPU_0 CPU_1, "", "", 96 * MIB, "" }, 2, "nr_cpus=2 disable_cpu_apicid=4", "all" },
+		/* The boot CPU need not come first, nor be there at all: taken offline, it sleeps in the kernel's own
+		   code. */
+		{ { CPU_1 CPU_0 CPU_2, "", "", 96 * MIB, "" }, 2, "nr_cpus=2 disable_cpu_apicid=4", "room" },
+		{ { CPU_1 CPU_2, "", "", 96 * MIB, "" }, 1, "nr_cpus=1", "not known" },
+		{ { CPU_0 CPU_1 CPU_2, "", "", 128 * MIB, "" }, 3, "nr_cpus=3 disable_cpu_apicid=4", "all" },
+		{ { CPU_0 CPU_1 CPU_2 CPU_2 CPU_2 CPU_2 CPU_2 CPU_2 CPU_2, "", "", GIB, "" },
+		  8,
+		  "nr_cpus=8 disable_cpu_apicid=4",
+		  "disk" },
+		{ { CPU_0 CPU_1, "xen", "", GIB, "" }, 1, "nr_cpus=1", "hypervisor" },
+		{ { CPU_0 CPU_1, "", "Microsoft Corporation", GIB, "" }, 1, "nr_cpus=1", "hypervisor" },
+		{ { NO_APIC_0 NO_APIC_0, "", "", GIB, "" }, 1, "nr_cpus=1", "not known" },
+		{ { CPU_0 CPU_1, "", "", GIB, "a=1 nr_cpus=1" }, 1, "", "cmdline_append" },
+		{ { CPU_0 CPU_1, "", "", GIB, "maxcpus=1" }, 1, "", "cmdline_append" },
+		{ { CPU_0 CPU_1, "", "", GIB, "xnr_cpus=1 nr_cpus" }, 2, "nr_cpus=2 disable_cpu_apicid=4", "all" },
+		{ { "", "", "", GIB, "" }, 1, "nr_cpus=1", "no more" },
+		{ { "processor\t", "", "", GIB, "" }, 1, "nr_cpus=1", "no more" },
+		{ { "processor\t: 0\ninitial apicid", "", "", GIB, "" }, 1, "nr_cpus=1", "no more" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct capture_cpus c;
+
+		capture_cpus_choose(&cases[i].facts, &c);
+		assert_int_equal(c.nr, cases[i].nr);
+		assert_string_equal(c.parameters, cases[i].parameters);
+		assert_non_null(strstr(c.why, cases[i].why));
+	}
 }
 
 static void mounts_are_found(void **state)
@@ -170,6 +217,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(command_lines),
 		cmocka_unit_test(too_long_is_told),
+		cmocka_unit_test(capture_kernel_gets_the_cpus_that_help),
 		cmocka_unit_test(mounts_are_found),
 		cmocka_unit_test_temp_dir(old_and_new_sysfs),
 		cmocka_unit_test_temp_dir(release_of_an_image),

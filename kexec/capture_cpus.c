@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * More than one CPU in the capture kernel: what can go wrong, and what is done about it.
+ *
+ * The CPU that the firmware booted on goes back to the firmware when it is sent INIT, as a kernel does that starts it.
+ * Where the crash was on another CPU, the capture kernel would do that, and the machine resets or hangs in the middle
+ * of the capture. disable_cpu_apicid= keeps it asleep (Documentation/admin-guide/kdump/kdump.rst; it does nothing where
+ * that CPU is the one that crashed). Newer kernels find it themselves (commit 5c5682b9f87a ("x86/cpu: Detect real BSP
+ * on crash kernels")) and do not know the parameter.
+ *
+ * A CPU that is hung does not start: the kernel waits for it for some seconds and goes on without. Under Xen and
+ * Hyper-V, CPUs hold state with the hypervisor that a crash does not take back, and their drivers are only ever tried
+ * with one CPU: there it stays at one.
+ */
+#include "kexec/capture_cpus.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/units.h"
+
+/*
+ * A CPU takes about 1 MiB of the kernel (per-CPU areas, stacks, threads, queues of drivers) and 2 MiB of the capture. A
+ * second one is tried at 96 MiB with 4 GiB of memory; below, the one CPU has too little as it is.
+ */
+#define TWO_CPUS_BYTES (96 * MIB)
+#define NEXT_CPU_BYTES (32 * MIB)
+/* What more of them would compress, no disk takes. */
+#define MOST_CPUS 8u
+
+static const char *after_colon(const char *line)
+{
+	const char *colon = strchr(line, ':');
+
+	return colon ? colon + 1 : NULL;
+}
+
+/* Counts the CPUs; the boot CPU is number 0 of the running kernel. */
+static void read_cpuinfo(const char *text, struct capture_cpus *cpus)
+{
+	uint64_t cpu = UINT64_MAX;
+
+	for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+		const char *value = after_colon(line);
+		const char *end = line + strcspn(line, "\n");
+
+		if (!value || value > end)
+			continue;
+		if (!strncmp(line, "processor\t", 10)) {
+			cpu = strtoull(value, NULL, 10);
+			cpus->nr_online++;
+		} else if (!strncmp(line, "initial apicid", 14) && cpu == 0) {
+			cpus->has_boot_apic = true;
+			cpus->boot_apic = (uint32_t)strtoul(value, NULL, 10);
+		}
+	}
+}
+
+static bool names(const char *parameters, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (const char *p = parameters; (p = strstr(p, name)); p += len)
+		if ((p == parameters || p[-1] == ' ' || p[-1] == '\t') && p[len] == '=')
+			return true;
+	return false;
+}
+
+static unsigned room_for(uint64_t reserved_bytes)
+{
+	if (reserved_bytes < TWO_CPUS_BYTES)
+		return 1;
+	return (unsigned)min_u64(2 + (reserved_bytes - TWO_CPUS_BYTES) / NEXT_CPU_BYTES, MOST_CPUS);
+}
+
+static void decide(const struct capture_cpus_facts *facts, struct capture_cpus *c)
+{
+	unsigned room = room_for(facts->reserved_bytes);
+	char size[16];
+
+	c->nr = 1;
+	if (c->nr_online < 2) {
+		snprintf(c->why, sizeof(c->why), "the machine has no more");
+	} else if (!c->has_boot_apic) {
+		snprintf(c->why, sizeof(c->why), "which CPU must not be started again is not known here");
+	} else if (!strcmp(facts->hypervisor, "xen") || !strcmp(facts->vendor, "Microsoft Corporation")) {
+		snprintf(c->why, sizeof(c->why), "more are not safe after a crash under this hypervisor");
+	} else if (room < 2) {
+		snprintf(c->why, sizeof(c->why), "the reservation has room for no more; two need %s",
+			 units_bytes(TWO_CPUS_BYTES, size, sizeof(size)));
+	} else {
+		c->nr = (unsigned)min_u64(room, c->nr_online);
+		snprintf(c->why, sizeof(c->why), "%s",
+			 c->nr == c->nr_online ? "all that there are"
+			 : room == MOST_CPUS   ? "more compress faster than a disk writes"
+					       : "as many as the reservation has room for");
+	}
+}
+
+void capture_cpus_choose(const struct capture_cpus_facts *facts, struct capture_cpus *c)
+{
+	*c = (struct capture_cpus){ 0 };
+	read_cpuinfo(facts->cpuinfo, c);
+	if (names(facts->append, "nr_cpus") || names(facts->append, "maxcpus")) {
+		c->nr = 1;
+		snprintf(c->why, sizeof(c->why), "as cmdline_append says");
+		return;
+	}
+	decide(facts, c);
+	if (c->nr > 1)
+		snprintf(c->parameters, sizeof(c->parameters), "nr_cpus=%u disable_cpu_apicid=%" PRIu32, c->nr,
+			 c->boot_apic);
+	else
+		snprintf(c->parameters, sizeof(c->parameters), "nr_cpus=1");
+}
