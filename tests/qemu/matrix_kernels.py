@@ -7,8 +7,10 @@ import pathlib
 
 import pytest
 
+import blind
 import crashes
 import kernels
+import test_blind
 from conftest import table
 from cycle import Result
 
@@ -22,3 +24,12 @@ def test_kernel_is_understood(
     table("kernels", kernels.HEAD).append(kernels.row(crash, outside))
     wrong = kernels.complaints(crash, outside, innercore, scratch)
     assert not wrong, "\n".join(wrong)
+
+
+@on_all
+def test_blind_nothing_is_lost(
+    crash: Result, innercore: str, scratch: pathlib.Path, measured: list[tuple[str, str]]
+) -> None:
+    desk = test_blind.Desk(innercore, blind.Core(crash.vmcore), scratch)
+    test_blind.test_types_of_the_kernel_stand_in_for_vmcoreinfo(desk, measured)
+    test_blind.test_nothing_is_lost_without_types(desk)
