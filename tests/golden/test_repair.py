@@ -379,7 +379,7 @@ def test_tables_of_another_kernel_give_way(innercore, scratch, where):
         found.append((*struct.unpack_from('<Q', raw, at + 8 + 400), *struct.unpack_from('<Q', raw, at + 8 + 416)))
         at = raw.find(b'QEMU\0', at + 8)
     assert found == [(0, own | 5) if where == 'own' else (cr3 | 5, own)] * m.cpus
-    paddr, length = s.written_by_the_crash()['text']
+    paddr, length = s.written_by_the_crash()['text buffer']
     m.ram.write(paddr, bytes([m.ram.read(paddr, 1)[0] ^ 0x55]))
     src = elfcore.write(scratch / 'vmcore', elfcore.standard(m), s.notes())
     assert judges.capture(innercore, src, scratch / 'inner', 'zstd', 31).code == 0
