@@ -334,6 +334,15 @@ static size_t nr_names(const struct object *o)
 	return is_local(o) ? LOCAL_NUMBERS : 1;
 }
 
+static size_t nr_symbols(void)
+{
+	size_t nr = NR_GUIDES;
+
+	for (size_t i = 0; i < ARRAY_SIZE(objects); i++)
+		nr += nr_names(&objects[i]);
+	return nr;
+}
+
 static void name_symbols(struct kallsyms_symbol *sym, char (*text)[SYMBOL_NAME_BYTES])
 {
 	for (size_t i = 0; i < NR_GUIDES; i++)
@@ -372,11 +381,7 @@ static void tell_objects(struct search *s, const struct kallsyms_symbol *sym)
 
 void crash_objects_find(struct kmodel *km, const struct crash_objects_sink *sink)
 {
-	size_t nr = NR_GUIDES;
-
-	for (size_t i = 0; i < ARRAY_SIZE(objects); i++)
-		nr += nr_names(&objects[i]);
-
+	size_t nr = nr_symbols();
 	_cleanup_free_ struct kallsyms_symbol *symbols = calloc(nr, sizeof(*symbols));
 	_cleanup_free_ char(*text)[SYMBOL_NAME_BYTES] = calloc(nr, sizeof(*text));
 	struct search s = { .km = km, .sink = sink };
