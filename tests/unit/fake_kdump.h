@@ -44,15 +44,16 @@ struct fake_kdump {
 	size_t nr_descs;
 };
 
-/* Always the same content of a page, and it compresses. */
+/* Always the same content of a page, and it compresses. @len is a multiple of 16. */
 static inline void fake_content(uint64_t pfn, uint8_t *page, size_t len)
 {
 	uint32_t seed = (uint32_t)(pfn * 2654435761u + 1);
 
-	for (size_t i = 0; i < len; i++) {
-		if (i % 16 == 0)
-			seed = seed * 1103515245u + 12345;
-		page[i] = i % 16 < 3 ? (uint8_t)(seed >> (8 * (i % 16))) : (uint8_t)(pfn + i / 256);
+	for (size_t i = 0; i < len; i += 16) {
+		seed = seed * 1103515245u + 12345;
+		memset(page + i, (uint8_t)(pfn + i / 256), 16);
+		put_u32(page + i, ORDER_LITTLE, seed);
+		page[i + 3] = page[i + 4];
 	}
 }
 

@@ -90,9 +90,8 @@ struct dump {
 	uint64_t start, end;
 };
 
-static struct dump dump_new(const struct maker *m)
+static void put_types(struct dump *d, const struct maker *m)
 {
-	struct dump d = { .fk = fake_kernel_new(4 * MIB) };
 	uint8_t header[24];
 
 	put_u32(header, ORDER_LITTLE, 0x1eb9f);
@@ -101,11 +100,18 @@ static struct dump dump_new(const struct maker *m)
 	put_u32(header + 12, ORDER_LITTLE, (uint32_t)m->len);
 	put_u32(header + 16, ORDER_LITTLE, (uint32_t)m->len);
 	put_u32(header + 20, ORDER_LITTLE, sizeof(STRINGS));
+	fake_put(d->fk, d->start, header, sizeof(header));
+	fake_put(d->fk, d->start + sizeof(header), m->bytes, m->len);
+	fake_put(d->fk, d->start + sizeof(header) + m->len, STRINGS, sizeof(STRINGS));
+	d->end = d->start + sizeof(header) + m->len + sizeof(STRINGS);
+}
+
+static struct dump dump_new(const struct maker *m)
+{
+	struct dump d = { .fk = fake_kernel_new(4 * MIB) };
+
 	d.start = fake_alloc(d.fk, 16384);
-	fake_put(d.fk, d.start, header, sizeof(header));
-	fake_put(d.fk, d.start + sizeof(header), m->bytes, m->len);
-	fake_put(d.fk, d.start + sizeof(header) + m->len, STRINGS, sizeof(STRINGS));
-	d.end = d.start + sizeof(header) + m->len + sizeof(STRINGS);
+	put_types(&d, m);
 	d.km = fake_kernel_open(d.fk);
 	return d;
 }
@@ -193,15 +199,16 @@ static void ask_everything(struct btf *b)
 
 static void nonsense_ends(void **state)
 {
+	struct maker m = { .len = 0 };
 	unsigned seed = 1;
+	struct dump d;
 
+	make_types(&m, 0, 0);
+	d = dump_new(&m);
 	for (int round = 0; round < 3000; round++) {
-		struct maker m = { .len = 0 };
-		struct dump d;
 		struct btf *b;
 
-		make_types(&m, 0, 0);
-		d = dump_new(&m);
+		put_types(&d, &m);
 		for (int i = rand_r(&seed) % 4; i >= 0; i--) {
 			uint64_t at = d.start + (unsigned)rand_r(&seed) % (d.end - d.start);
 			uint8_t byte = (uint8_t)(rand_r(&seed) % 3 ? rand_r(&seed) : 0xff);
@@ -214,8 +221,8 @@ static void nonsense_ends(void **state)
 			ask_everything(b);
 			btf_close(b);
 		}
-		dump_free(&d);
 	}
+	dump_free(&d);
 }
 
 /* A nameless struct that contains itself, a typedef of itself. */

@@ -82,7 +82,7 @@ static void refused(const struct fake_kdump *f, enum status expected, const char
 
 static void check_page(const struct fake_kdump *f, struct physmem *pm, uint64_t pfn)
 {
-	uint8_t expected[PAGE_SIZE_TEST_MAX], page[PAGE_SIZE_TEST_MAX];
+	static uint8_t expected[PAGE_SIZE_TEST_MAX], page[PAGE_SIZE_TEST_MAX];
 	enum fake_store store = f->store(pfn);
 	enum status st = physmem_read(pm, pfn * f->page_size, page, f->page_size, NULL);
 
@@ -97,7 +97,7 @@ static void check_page(const struct fake_kdump *f, struct physmem *pm, uint64_t 
 		return;
 	}
 	assert_int_equal(st, ST_OK);
-	memset(expected, 0, sizeof(expected));
+	memset(expected, 0, f->page_size);
 	if (store != FAKE_ZERO)
 		f->content(pfn, expected, f->page_size);
 	assert_memory_equal(page, expected, f->page_size);

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -35,8 +36,14 @@ static uint32_t size_of(const struct plan *p, uint64_t index)
 
 static void data_of(const struct plan *p, uint64_t index, uint8_t *out)
 {
-	for (uint32_t i = 0; i < size_of(p, index); i++)
-		out[i] = kind_of(index) == ZERO ? 0 : (uint8_t)(index * 5 + i * 3 + (index >> 7) + 1);
+	const uint32_t len = size_of(p, index);
+
+	if (kind_of(index) == ZERO) {
+		memset(out, 0, len);
+		return;
+	}
+	for (uint32_t i = 0; i < len; i++)
+		out[i] = (uint8_t)(index * 5 + i * 3 + (index >> 7) + 1);
 }
 
 /* Every third page frame exists, every ninth is stored. */
