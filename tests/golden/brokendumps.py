@@ -6,6 +6,7 @@ one can be set to values that nobody meant.
 import random
 import struct
 import zlib
+from functools import partial
 
 PAGE = 4096
 EXTREMES = (0, 1, 2, 7, 0x7fff, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff, 1 << 32, (1 << 63) - 1, 1 << 63,
@@ -18,16 +19,30 @@ VMCOREINFO = (b'OSRELEASE=6.1.0-broken\nBUILD-ID=0123456789abcdef\nPAGESIZE=4096
 
 
 class Good:
-    """@raw; @fields: [(name, offset, struct code)]; @cuts: offsets where one structure ends and the next begins."""
+    """
+    @raw; @fields: [(name, offset, struct code)]; @cuts: offsets where one structure ends and the next begins.
+
+    Broken ones come as (name, what makes the bytes when it is called): thousands are made up, and few are looked at.
+    """
 
     def __init__(self, name, raw, fields, cuts):
         self.name, self.raw, self.fields, self.cuts = name, bytes(raw), fields, sorted(set(cuts))
+
+    def cut(self, at):
+        return self.raw[:at]
+
+    def changed(self, pieces):
+        """With these (offset, bytes)."""
+        raw = bytearray(self.raw)
+        for offset, data in pieces:
+            raw[offset:offset + len(data)] = data
+        return bytes(raw)
 
     def truncations(self):
         for cut in self.cuts:
             for at in {cut - 1, cut, cut + 1, (cut + len(self.raw)) // 2}:
                 if 0 < at < len(self.raw):
-                    yield f'{self.name}: cut at {at}', self.raw[:at]
+                    yield f'{self.name}: cut at {at}', partial(self.cut, at)
 
     def extremes(self):
         for name, offset, code in self.fields:
@@ -37,16 +52,15 @@ class Good:
                 field = struct.pack(code[0] + code[1].upper(), value & (1 << 8 * size) - 1)
                 if field not in seen:
                     seen.add(field)
-                    yield f'{self.name}: {name} = {value:#x}', self.raw[:offset] + field + self.raw[offset + size:]
+                    yield f'{self.name}: {name} = {value:#x}', partial(self.changed, [(offset, field)])
 
     def flips(self, count, seed=1):
         """Random bytes where the structures are."""
         rng = random.Random(seed)
         for i in range(count):
-            raw = bytearray(self.raw)
-            for _ in range(1 << rng.randrange(6)):
-                raw[rng.randrange(min(len(raw), self.cuts[-1]))] = rng.randrange(256)
-            yield f'{self.name}: flips {i}', bytes(raw)
+            bad = [rng.randbytes(1) for _ in range(1 << rng.randrange(6))]
+            bad = [(rng.randrange(min(len(self.raw), self.cuts[-1])), byte) for byte in bad]
+            yield f'{self.name}: flips {i}', partial(self.changed, bad)
 
     def all(self, flips=25):
         yield from self.truncations()

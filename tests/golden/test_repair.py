@@ -267,9 +267,9 @@ def test_partial_dump_becomes_readable(outer, innercore, scratch):
 
 def test_broken_dumps(sanitized, tmp_path):
     """An exit code of the manual's and, where it fails, one line; the file it refused is as it was."""
-    files = [(name, raw) for good in (bd.kdump(), bd.elf(qemu=True), bd.flattened(bd.kdump())) for name, raw in good.all(8)]
-    for i, (name, raw) in enumerate(random.Random(11).sample(files, 40)):
-        path, out = tmp_path / 'dump', tmp_path / 'out'
+    files = [broken for good in (bd.kdump(), bd.elf(qemu=True), bd.flattened(bd.kdump())) for broken in good.all(8)]
+    for i, (name, make) in enumerate(random.Random(11).sample(files, 40)):
+        path, out, raw = tmp_path / 'dump', tmp_path / 'out', make()
         path.write_bytes(raw)
         argv = [['--in-place'], ['-f', '-o', out], ['--undo'], ['-f', '-z', 'none', '-o', out]][i % 4]
         env = judges.environment()

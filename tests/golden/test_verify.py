@@ -668,8 +668,8 @@ def test_hostile(sanitized, tmp_path, good):
     files = list(good.truncations()) + list(good.extremes()) + list(good.flips(200 if everything else 10))
     if not everything:
         files = random.Random(4).sample(files, min(len(files), 60))
-    for name, raw in files:
-        (tmp_path / 'dump').write_bytes(raw)
+    for name, make in files:
+        (tmp_path / 'dump').write_bytes(make())
         done = run(sanitized, '-q', '--json', tmp_path / 'dump')
         assert done.returncode in (0, 1, 2), (name, done)
         if done.returncode == 2:
