@@ -7,15 +7,20 @@
 PYTHON := $(firstword $(wildcard /usr/bin/python3) python3)
 PYTEST := PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -p no:cacheprovider
 
-UNIT_SRCS := $(sort $(wildcard tests/unit/test_*.c))
-UNIT_BINS := $(UNIT_SRCS:tests/unit/%.c=$(BUILD)/tests/%)
-GOLDEN_TESTS := $(sort $(wildcard tests/golden/test_*.py))
+# What makes threads: all that the thread sanitizer's build is for.
+TSAN_TESTS := test_pool test_emit test_kdump_set test_plan_threads
+UNIT_TESTS := $(if $(filter tsan,$(SAN)),$(TSAN_TESTS),$(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c))))
+UNIT_BINS := $(UNIT_TESTS:%=$(BUILD)/tests/%)
+UNIT_RUNS := $(UNIT_BINS:=.run)
+# The large files first: else all CPUs but one are idle in the end.
+GOLDEN_TESTS := $(shell ls -S tests/golden/test_*.py)
 
 # cmocka comes as a shared library only, so the tests are dynamic programs, of the same objects as the product.
 TEST_LDFLAGS := $(patsubst -static-pie,-pie,$(LDFLAGS))
 TEST_LDLIBS := $(shell $(PKG_CONFIG) --libs $(LIBS_PKG)) -lcmocka -lpthread -lm
 
 .PHONY: check check-all check-layers check-unit check-san check-tsan check-golden check-qemu check-matrix bench demo deps
+.PHONY: $(UNIT_RUNS)
 
 check: ## every test; installs what it needs first
 	$(Q)Kbuild-helpers/install-deps
@@ -23,10 +28,7 @@ check: ## every test; installs what it needs first
 	$(Q)$(MAKE) --no-print-directory check-all
 
 check-all:
-	$(Q)$(MAKE) --no-print-directory -j$$(nproc) all $(UNIT_BINS)
-	$(Q)$(MAKE) --no-print-directory check-layers
-# Together: while the tests of one build run, one after the other, the next build is made.
-	$(Q)$(MAKE) --no-print-directory -j$$(nproc) -Otarget check-unit check-san check-tsan
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) -Otarget all check-layers check-unit check-san check-tsan
 	$(Q)$(MAKE) --no-print-directory check-golden
 	$(Q)$(MAKE) --no-print-directory check-qemu
 
@@ -40,23 +42,19 @@ check-layers: ## who may include whom
 	$(Q)$(PYTHON) Kbuild-helpers/check_layers.py
 
 # Each program prints its own summary; all of them run before a failure counts.
-check-unit: $(UNIT_BINS) ## unit tests
-	$(Q)failed=; \
-	for test in $(UNIT_BINS); do \
-		$$test || failed="$$failed $$test"; \
-	done; \
-	if [ -n "$$failed" ]; then echo "unit tests failed:$$failed" >&2; exit 1; fi; \
-	echo "unit tests: $(words $(UNIT_BINS)) programs passed"
+check-unit: $(UNIT_RUNS) ## unit tests
+	$(Q)failed=$$(ls $(UNIT_BINS:=.failed) 2>/dev/null); \
+	if [ -n "$$failed" ]; then echo "unit tests failed:" $$failed >&2; exit 1; fi; \
+	echo "unit tests$(SAN:%= (%)): $(words $(UNIT_BINS)) programs passed"
+
+$(UNIT_RUNS): %.run: %
+	$(Q)rm -f $<.failed; $< || touch $<.failed
 
 check-san: ## unit tests, and the program for the golden tests, under the address and undefined behaviour sanitizers
 	$(Q)$(MAKE) --no-print-directory SAN=asan,ubsan all check-unit
 
-# What makes threads.
-TSAN_TESTS := test_pool test_emit test_kdump_set test_plan_threads
-
 check-tsan: ## unit tests of what makes threads, under the thread sanitizer
-	$(Q)$(MAKE) --no-print-directory SAN=tsan $(TSAN_TESTS:%=build/tsan/tests/%)
-	$(Q)for test in $(TSAN_TESTS); do build/tsan/tests/$$test || exit 1; done
+	$(Q)$(MAKE) --no-print-directory SAN=tsan check-unit
 
 check-golden: $(BUILD)/innercore ## bytes in, bytes out: no guest needed
 	$(Q)if [ -n "$(GOLDEN_TESTS)" ]; then $(PYTEST) -q -n $$(nproc) --dist loadfile $(GOLDEN_TESTS) $(PYTEST_ARGS); fi
@@ -72,10 +70,15 @@ check-qemu: $(BUILD)/innercore ## end to end: real guests that panic
 check-matrix: $(BUILD)/innercore ## a pair of dumps of every kind, and every kernel: 32 boots, two tables in the end; not part of check
 	$(Q)$(PYTEST) -q -ra --tb=short tests/qemu/matrix.py tests/qemu/matrix_kernels.py $(PYTEST_ARGS)
 
-$(BUILD)/tests/%: tests/unit/%.c $(LIB_OBJS)
+# The linker takes of an archive what a test needs, which is not much.
+$(BUILD)/tests/product.a: $(LIB_OBJS)
 	@mkdir -p $(@D)
+	@echo "  AR      $@"
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/tests/%: tests/unit/%.c $(BUILD)/tests/product.a
 	@echo "  CC      $<"
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(TEST_LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $(LIB_OBJS) $(TEST_LDLIBS)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(TEST_LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/tests/product.a $(TEST_LDLIBS)
 
 $(BUILD)/bench/%: tests/bench/%.c $(LIB_OBJS)
 	@mkdir -p $(@D)
