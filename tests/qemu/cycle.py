@@ -29,6 +29,11 @@ HOTPLUG_MIB = {"dimm": 256, "virtio-mem": 192}
 VIRTIO_MEM = ("-object", "memory-backend-ram,id=vmem,size=512M")
 VIRTIO_MEM += ("-device", "virtio-mem-pci,id=virtio-mem,memdev=vmem,requested-size=0")
 RAW_COPY_RESERVATION = "192M"
+# Two instants before the jump, each at the beginning of a function of the kernel's: when the host is about to hear of the
+# panic, and when the next line of the log is on its way out, with all locks taken that this takes.
+EARLY = {"notified": "pvpanic_panic_notify", "printing": "wait_for_lsr"}
+# A variable that is written between them and the jump, on a page with others.
+EARLY_WRITTEN = "ftrace_enabled"
 # Whoever writes the command gets the user pages, so a shell does that, and stays. The pages of the two files must be of
 # one's own file: what is overwritten is in no other file's cache.
 PLANT = """set -e
@@ -85,6 +90,7 @@ class Plan:
     gigantic: bool = False  # a huge page of 1 GiB, and the memory for it; struct pages of huge pages given back
     witness: bool = False  # plant pages of known kind and content: see witness.py
     outer: tuple[str, ...] = ()  # formats, see pairs.FORMATS, that QEMU dumps in while the capture kernel waits
+    early: bool = False  # QEMU also dumps at each of EARLY
     target_write_bytes_per_second: int = 0
 
 
@@ -103,6 +109,7 @@ class Result:
     target: pathlib.Path | None = None  # the target file system's contents
     seconds: dict[str, float] = dataclasses.field(default_factory=dict)
     facts: dict[str, str] = dataclasses.field(default_factory=dict)  # what the guest said of itself before the crash
+    early_symbols: dict[str, int] = dataclasses.field(default_factory=dict)  # with "behind": what follows EARLY_WRITTEN
 
     @property
     def dump_folder(self) -> pathlib.Path:
@@ -186,6 +193,9 @@ class Crash:
             disks.append(Disk(self.raw_disk, "rawcopy"))
         if plan.hotplug == "virtio-mem":
             extra += VIRTIO_MEM
+        if plan.early:
+            append += " crash_kexec_post_notifiers"
+            extra += ("-device", "pvpanic-pci")
         machine = Machine(
             kernel=plan.kernel,
             initrd=images.initramfs(plan.kernel),
@@ -199,6 +209,7 @@ class Crash:
             extra=extra + (("-device", "vmcoreinfo") if plan.vmcoreinfo else ()),
             # The host cannot read xfs without mounting it, so the guest comes back and copies it out.
             reboot=plan.fs_type == "xfs",
+            debugger=plan.early,
         )
         self.guest = Guest(machine, folder)
         self._images = images
@@ -297,7 +308,29 @@ class Crash:
         self.result.facts["dmesg_raw"] = self.guest.check("dmesg --raw")
         self.result.dmesg_before = self.guest.check("dmesg --color=never")
         self._panic_at = self.guest.console.size()
-        self.guest.panic(self.plan.panic_cpu)
+        if self.plan.early:
+            self._panic_by_steps()
+        else:
+            self.guest.panic(self.plan.panic_cpu)
+
+    def _panic_by_steps(self) -> None:
+        """Crash, and take QEMU's dumps of before the jump."""
+        self.guest.check("modprobe pvpanic-pci")
+        symbols = self.guest.symbols((*EARLY.values(), EARLY_WRITTEN, "_text"))
+        said = self.guest.check(f"grep -A 1 ' {EARLY_WRITTEN}$' /proc/kallsyms").splitlines()
+        self.result.early_symbols = symbols | {"behind": int(said[1].split()[0], 16)}
+        reservation = pairs.reservation(self.result.facts["iomem"])
+        for number, (name, function) in enumerate(EARLY.items()):
+            self.guest.break_at(symbols[function])
+            if not number:
+                self.guest.panic(self.plan.panic_cpu)
+            self.guest.wait_break(symbols[function])
+            if any(where is not None and where in reservation for where in self.guest.program_counters()):
+                raise HarnessError(f"{function} is after the jump")
+            self.result.outer[name] = self.result.folder / f"outer.{name}"
+            self.guest.dump(self.result.outer[name], "kdump-zlib")
+        self.guest.qmp.execute("cont")
+        self._stage_done("early")
 
     def crash_console(self) -> str:
         """What the console has said since the panic."""

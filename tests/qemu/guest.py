@@ -12,10 +12,12 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Collection
 
 import image
 from channel import Deadline, HarnessError, Stream
 from debian import Kernel, cache_dir
+from gdbstub import GdbStub
 from qmp import Message, Qmp
 
 BOOT_SECONDS = 120
@@ -63,6 +65,7 @@ class Machine:
     append: str = ""
     crashkernel: str = "128M"
     reboot: bool = False
+    debugger: bool = False  # for break_at()
     extra: tuple[str, ...] = ()
 
 
@@ -116,6 +119,9 @@ class Guest:
         self.console = Stream("console")
         self._agent = Stream("agent")
         self._monitor = Stream("qmp")
+        self._debugger = Stream("debugger")
+        self._stub = GdbStub(self._debugger)
+        self._streams = [self.console, self._agent, self._monitor] + ([self._debugger] if machine.debugger else [])
         self.qmp = Qmp(self._monitor)
         self._process: subprocess.Popen[bytes] | None = None
         self._ready_from = 0  # where the next agent's greeting may begin
@@ -176,10 +182,11 @@ class Guest:
             argv += ["-device", f"virtio-blk-pci,drive=disk{number},serial={disk.serial}"]
         if not machine.reboot:
             argv.append("-no-reboot")
+        if machine.debugger:
+            argv += ["-chardev", f"socket,id=debugger,fd={self._debugger.theirs.fileno()}", "-gdb", "chardev:debugger"]
         return argv + list(machine.extra)
 
     def _start(self) -> None:
-        streams = (self.console, self._agent, self._monitor)
         argv = self._arguments()
         (self.folder / "qemu.args").write_text("\n".join(argv) + "\n", encoding="utf-8")
         with open(self.folder / "qemu.log", "wb") as log:
@@ -188,9 +195,9 @@ class Guest:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                pass_fds=[stream.theirs.fileno() for stream in streams],
+                pass_fds=[stream.theirs.fileno() for stream in self._streams],
             )
-        for stream in streams:
+        for stream in self._streams:
             stream.start()
         with self._explained("starting QEMU"):
             self.qmp.negotiate(Deadline(30))
@@ -202,7 +209,7 @@ class Guest:
             self._process.kill()
         if self._process is not None:
             self._process.wait()
-        for stream in (self.console, self._agent, self._monitor):
+        for stream in self._streams:
             stream.join()
             stream.close()
 
@@ -303,6 +310,30 @@ class Guest:
         path.unlink(missing_ok=True)
         with self._explained(f"dumping as {format_name}"):
             self.qmp.execute("dump-guest-memory", Deadline(DUMP_SECONDS), **arguments)
+
+    def symbols(self, names: Collection[str]) -> dict[str, int]:
+        """Addresses of symbols of the kernel and its modules."""
+        said = self.check(f"grep -E '^[0-9a-f]+ . ({'|'.join(names)})([[:space:]]|$)' /proc/kallsyms || true")
+        found = {name: int(address, 16) for address, _, name in (line.split()[:3] for line in said.splitlines())}
+        if missing := {*names} - {*found}:
+            raise HarnessError(f"the kernel has no {', '.join(missing)}")
+        return found
+
+    def break_at(self, address: int) -> None:
+        """Stop the guest as soon as a CPU comes to `address`; it runs until then."""
+        self.qmp.execute("stop")
+        self._stub.insert(address)
+        self.qmp.events = [event for event in self.qmp.events if event["event"] != "STOP"]
+        self.qmp.execute("cont")
+
+    def wait_break(self, address: int, seconds: float = COMMAND_SECONDS) -> None:
+        """Wait until it stands there."""
+        with self._explained(f"running to {address:#x}"):
+            self.qmp.wait_event("STOP", Deadline(seconds))
+            status = self.qmp.execute("query-status")["status"]
+            if status != "debug":
+                raise HarnessError(f"the guest does not stand at the breakpoint: {status}")
+            self._stub.remove(address)
 
     def panic(self, cpu: int | None = None) -> None:
         """Crash the guest as a user would, on a certain CPU if asked."""

@@ -18,7 +18,7 @@ from typing import Any
 
 # What QEMU can write, by its own names; "elf-paging" is what it writes with paging=true.
 FORMATS = ("elf", "elf-paging", "kdump-zlib")
-KEPT = ("kdump-zlib", "early", "jumped", "halted")
+KEPT = ("kdump-zlib", "notified", "printing", "jumped", "halted")
 COMPARE_SECONDS = 300
 # The capture kernel that kexec_load (kexec -c) starts writes its real-mode trampoline there; kexec_file_load's dumps
 # leave the low 1 MiB out.
@@ -78,10 +78,11 @@ def beyond_ram(page: dict[str, Any], iomem: str) -> bool:
     return any(end % 4096 and end // 4096 == page["pfn"] and page["first_offset"] >= end % 4096 for end in ends)
 
 
-def complaint(pair: Pair, kexec: str, iomem: str, more_low_pages: int = 0) -> str:
+def complaint(pair: Pair, kexec: str, iomem: str, more_low_pages: int = 0, early: bool = False) -> str:
     """Why the pair does not prove what it must; empty if it does. `iomem` is the first kernel's.
 
-    `more_low_pages`: of the low 1 MiB so many may differ beside the trampoline's.
+    `more_low_pages`: of the low 1 MiB so many may differ beside the trampoline's. `early`: the outer dump is of before the
+    jump, and must differ where the panic still wrote; but the trampoline was written later.
     """
     if pair.exit_code != 0 or pair.report.get("verdict") != "match":
         return f"exit code {pair.exit_code}: {json.dumps(pair.report)[:3000]}\n{pair.stderr}"
@@ -91,8 +92,12 @@ def complaint(pair: Pair, kexec: str, iomem: str, more_low_pages: int = 0) -> st
     if pages["equal"] + pages["differ_explained"] != pages["common"] or pages["common"] < 10000 or not audit["dropped"]:
         return f"too little was compared: {pages} {audit}"
     differing = [page for page in pair.report["differences"] if not beyond_ram(page, iomem)]
+    written = [page for page in differing if page["cause"] == "crash_path"]
+    if bool(written) != early or len(written) != pages["causes"].get("crash_path", 0):
+        return f"pages that the panic still wrote: {len(written)} of {pages['causes']}"
+    differing = [page for page in differing if page not in written]
     low = [page for page in differing if page["pfn"] < LOW_END_PFN and page["cause"] == "low_1mib"]
-    more_low = len(low) - (TRAMPOLINE_PAGES if kexec == "c" else 0)
+    more_low = len(low) - (TRAMPOLINE_PAGES if kexec == "c" and not early else 0)
     if len(low) != len(differing) or not 0 <= more_low <= more_low_pages:
         return f"the trampoline's pages, and no others, may differ: {pair.report['differences']}"
     return ""

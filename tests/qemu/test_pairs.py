@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import collections
 import pathlib
+import re
 
 import pytest
 
 import crashes
+import cycle
 import damage
 import pairs
 import witness
@@ -103,12 +105,51 @@ def test_planted_other_pages_are_dropped_for_their_reason(
 
 @pytest.mark.parametrize("crash", ["crashloaded"], indirect=True)
 @pytest.mark.parametrize("instant", ("jumped", "halted"))
-def test_dump_after_the_jump_matches(crash: Result, instant: str, measured: list[tuple[str, str]]) -> None:
+def test_dump_after_the_jump_matches(crash: Result, instant: str) -> None:
     """From the jump on all but the capture kernel's memory stands still, until the end."""
     assert not pairs.complaint(crash.pairs[instant], crash.plan.kexec, crash.facts["iomem"])
-    early = crash.pairs.get("early")
-    told = f"{early.report['verdict']} {early.pages['causes']} {early.report['differences'][:20]}" if early else "none"
-    measured.append((f"crashloaded after {crash.facts['stops']} stops; early dump", told))
+
+
+def early_pair(crash: Result, instant: str) -> pairs.Pair:
+    """Of the inner dump and QEMU's of before the jump."""
+    if not crash.plan.early:
+        pytest.skip("KERNEL= may come without pvpanic")
+    return crash.pairs[instant]
+
+
+on_early = pytest.mark.parametrize("crash", ["crashloaded", crashes.EARLY_TOO], indirect=True)
+
+
+@on_early
+@pytest.mark.parametrize("instant", cycle.EARLY)
+def test_dump_before_the_jump_is_explained(crash: Result, instant: str, measured: list[tuple[str, str]]) -> None:
+    """Each page that differs, and to the byte, by what the panic is known to write on its way to the jump."""
+    pair = early_pair(crash, instant)
+    assert not pairs.complaint(pair, crash.plan.kexec, crash.facts["iomem"], early=True)
+    measured.append((f"{crash.plan.name}, {instant}", f"{pair.pages['causes']['crash_path']} pages of the crash path"))
+
+
+@on_early
+@pytest.mark.parametrize("instant", cycle.EARLY)
+def test_byte_beside_what_the_panic_writes_is_found(
+    crash: Result, innercore: str, scratch: pathlib.Path, instant: str
+) -> None:
+    """The first byte of the next variable, on a page that is explained."""
+    before = early_pair(crash, instant)
+    code = re.search(r"^ *([0-9a-f]+)-[0-9a-f]+ : Kernel code$", crash.facts["iomem"], re.MULTILINE)
+    assert code
+    in_image = int(code[1], 16) - crash.early_symbols["_text"]
+    written, behind = (in_image + crash.early_symbols[name] for name in (cycle.EARLY_WRITTEN, "behind"))
+    pfn, at = divmod(behind, damage.PAGE)
+    assert written // damage.PAGE == pfn
+    assert [page["cause"] for page in before.report["differences"] if page["pfn"] == pfn] == ["crash_path"]
+    page = bytearray(readers.kdumpfile(crash.dump, [pfn]).pages[pfn])
+    page[at] ^= 1
+    inner = damage.replace_page(crash.dump, scratch / "damaged", pfn, bytes(page))
+    pair = pairs.compare(innercore, inner, crash.outer[instant])
+    assert (pair.exit_code, pair.report["verdict"]) == (1, "differs")
+    assert pair.pages["unexplained_ranges"] == [[pfn, pfn + 1]]
+    assert pair.pages["causes"]["crash_path"] == before.pages["causes"]["crash_path"] - 1
 
 
 # --- what must not go unnoticed ------------------------------------------------------------------------------------
