@@ -4,9 +4,9 @@
  *
  * The CPU that the firmware booted on goes back to the firmware when it is sent INIT, as a kernel does that starts it.
  * Where the crash was on another CPU, the capture kernel would do that, and the machine resets or hangs in the middle
- * of the capture. disable_cpu_apicid= keeps it asleep (Documentation/admin-guide/kdump/kdump.rst; it does nothing where
- * that CPU is the one that crashed). Newer kernels find it themselves (commit 5c5682b9f87a ("x86/cpu: Detect real BSP
- * on crash kernels")) and do not know the parameter.
+ * of the capture (not one that QEMU emulates). disable_cpu_apicid= keeps it asleep
+ * (Documentation/admin-guide/kdump/kdump.rst); it does nothing where that CPU is the one that crashed. Newer kernels
+ * find it themselves (commit 5c5682b9f87a ("x86/cpu: Detect real BSP on crash kernels")) and do not know the parameter.
  *
  * A CPU that is hung does not start: the kernel waits for it for some seconds and goes on without. Under Xen and
  * Hyper-V, CPUs hold state with the hypervisor that a crash does not take back, and their drivers are only ever tried

@@ -25,11 +25,20 @@ def on(*names: str) -> pytest.MarkDecorator:
 
 
 @on("small-reservation")
-def test_96_mib_are_enough(crash: Result) -> None:
+def test_96_mib_are_enough_for_two_cpus_and_4_gib(crash: Result) -> None:
     assert crash.status["state"] == "complete", crash.crash_console
     assert crash.status["errors"] == []
+    assert crash.status["capture"]["threads"] == 2
     shown = readers.crash(crash.dump, vmlinux(crash), ["bt"])["bt"]
     assert "sysrq_handle_crash" in shown
+
+
+@on("ovmf-6.1")
+def test_a_crash_on_another_cpu_leaves_the_first_asleep(crash: Result) -> None:
+    """Hardware goes back to its firmware where the kernel starts the CPU that booted it; emulated CPUs do not mind."""
+    assert crash.status["state"] == "complete", crash.crash_console
+    assert crash.status["capture"]["threads"] == 1
+    assert "nr_cpus=2 disable_cpu_apicid=0" in crash.crash_console
 
 
 @on("xfs", "vfat")
