@@ -9,6 +9,7 @@
 #include "compare/cpu_notes.h"
 #include "kernel/btf.h"
 #include "kernel/kallsyms.h"
+#include "kernel/module_symbol.h"
 
 #define MAX_CPUS 8192u
 #define MAX_CONSOLES 32u
@@ -58,6 +59,7 @@ static const struct object objects[] = {
 	{ "rcu_cpu_stall_suppress", VARIABLE, 4 },	/* rcu_panic() */
 	{ "panic_triggering_all_cpu_backtrace", VARIABLE, 1 }, /* panic_other_cpus_shutdown() */
 	{ "panic_this_cpu_backtrace_printed", VARIABLE, 1 },   /* the same */
+	{ "pvpanic_lock", VARIABLE, 64 },		/* pvpanic_send_event(): the host hears of it while that is held */
 
 	/* kernel/printk/: each message on its way to the consoles; the log itself is dmesg_areas()'s */
 	{ "console_sem", VARIABLE, 128 },		/* console_trylock(), console_unlock() */
@@ -124,10 +126,18 @@ static const struct object objects[] = {
 	{ "hv_clock_boot", VARIABLE, PAGE_BYTES },	/* the same */
 };
 
+/* The same where they are in a module. */
+static const struct {
+	const char *module, *name;
+	uint32_t max_bytes;
+} module_objects[] = {
+	{ "pvpanic", "pvpanic_lock", 64 },
+};
+
 /* By which others are found. */
 enum guide {
 	PER_CPU_OFFSET, NR_CPU_IDS, PANIC_CPU, START_BTF, STOP_BTF, CURRENT_TASK, PCPU_HOT, CONSOLE_LIST, CONSOLE_DRIVERS,
-	SERIAL_PORTS, VC_CONS, FG_CONSOLE, NR_GUIDES,
+	SERIAL_PORTS, VC_CONS, FG_CONSOLE, MODULES, NR_GUIDES,
 };
 
 static const char *const guide_names[NR_GUIDES] = {
@@ -137,9 +147,11 @@ static const char *const guide_names[NR_GUIDES] = {
 	[PCPU_HOT] = "pcpu_hot",	       [CONSOLE_LIST] = "console_list",
 	[CONSOLE_DRIVERS] = "console_drivers", [SERIAL_PORTS] = "serial8250_ports",
 	[VC_CONS] = "vc_cons",		       [FG_CONSOLE] = "fg_console",
+	[MODULES] = "modules",
 };
 
-static const char *const type_names[] = { "task_struct", "pcpu_hot", "console", "uart_8250_port", "vc", "vc_data" };
+static const char *const type_names[] = { "task_struct", "pcpu_hot", "console", "uart_8250_port", "vc", "vc_data",
+					  MODULE_SYMBOL_TYPES };
 
 struct search {
 	struct kmodel *km;
@@ -308,6 +320,17 @@ static void find_screen(struct search *s)
 		tell(s, buffer, buffer_size);
 }
 
+static void find_in_modules(struct search *s)
+{
+	const struct kallsyms_symbol *modules = &s->guide[MODULES];
+	uint64_t vaddr, len;
+
+	for (size_t i = 0; i < ARRAY_SIZE(module_objects) && modules->nr_same == 1; i++)
+		if (module_symbol(s->km, s->btf, modules->vaddr, module_objects[i].module, module_objects[i].name, &vaddr,
+				  &len))
+			tell(s, vaddr, min_u64(len, module_objects[i].max_bytes));
+}
+
 static void find_by_types(struct search *s)
 {
 	const struct kallsyms_symbol *start = &s->guide[START_BTF], *stop = &s->guide[STOP_BTF];
@@ -318,6 +341,7 @@ static void find_by_types(struct search *s)
 	find_task(s);
 	find_consoles(s);
 	find_screen(s);
+	find_in_modules(s);
 	btf_close(s->btf);
 }
 

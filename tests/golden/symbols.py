@@ -38,11 +38,14 @@ VMCOREINFO_NOTE, VMCOREINFO_DATA, BTF, OBJECTS = 0x34a800, 0x34d000, 0x34f000, 0
 CPU_NOTES, CPU_PREEMPT_COUNT, CPU_TASK, CPU_TSS, CPU_IRQ_STACK, CPU_END = 0x40, 0x600, 0x608, 0x1000, 0x4000, 0x8000
 PANIC_CPU = 1
 # Within OBJECTS: name of the symbol, where it is, how long the object is.
-CONSOLE_SEM, CONSOLE_LOCKED, TEXT_BUFFER, TASKS, CONSOLES, PORTS, VC_CONS, VC, SCREEN = \
+CONSOLE_SEM, CONSOLE_LOCKED, TEXT_BUFFER, TASKS, CONSOLES, PORTS, VC_CONS, VC, SCREEN, MODULE_LOCK = \
     (0x0, 24), (0xa040, 4), (0xb800, 1024), (0x2100, 0x940), (0x4000, 0x118), (0x5008, 0x310), (0x7000, 40), (0x8010, 0x300), \
-    (0x9020, 4000)
+    (0x9020, 4000), (0xd100, 4)
+MODULES = 0xc000
 STRUCTS = {'task_struct': (TASKS[1], {}), 'uart_8250_port': (PORTS[1], {}), 'vc': (VC_CONS[1], {}),
            'console': (CONSOLES[1], {'name': 0, 'index': 0x42, 'next': 0x60, 'node': 0x78}),
+           'module': (0x100, {'list': 8, 'name': 24, 'kallsyms': 0x60}),
+           'mod_kallsyms': (0x20, {'symtab': 0, 'num_symtab': 8, 'strtab': 16}),
            'vc_data': (VC[1], {'vc_screenbuf': 0x90, 'vc_screenbuf_size': 0x9c})}
 DESC_BITS, TEXT_BITS = 6, 14
 CRASH_KERNEL = (0x12400000, 0x12600000)
@@ -59,7 +62,7 @@ class Symbols:
     """
 
     def __init__(self, m, reserve=True, stack_pages=4, e820=None, without=(), more=(), panic_cpu=PANIC_CPU, old_consoles=False,
-                 types=True):
+                 types=True, module_symbols=('other', 'pvpanic_lock')):
         self.m, self.table = m, {'_stext': m.stext}
         m.ram.write(IMAGE_PADDR + KALLSYMS, bytes(0x90000))
         self._ring()
@@ -73,6 +76,7 @@ class Symbols:
         self.table['vmcoreinfo_size'] = self._var(struct.pack('<Q', 1000))
         self.table['panic_cpu'] = self._var(struct.pack('<i', panic_cpu))
         self._objects(old_consoles)
+        self._modules(module_symbols)
         if types:
             self._types()
         for name in without:
@@ -173,6 +177,25 @@ class Symbols:
         self.at(OBJECTS + VC_CONS[0] + VC_CONS[1], struct.pack('<Q', at(VC)))
         self.at(OBJECTS + VC[0] + 0x90, struct.pack('<QII', at(SCREEN), 0, SCREEN[1]))
 
+    def _modules(self, names):
+        """Two modules, each with the symbols @names, of which the last is the one that counts; the 2nd is pvpanic."""
+        def at(off):
+            return self.m.image_vaddr(OBJECTS + MODULES + off)
+        self.table['modules'] = at(0)
+        self.at(OBJECTS + MODULES, struct.pack('<Q', at(0x108)))
+        for i, (name, link) in enumerate(((b'pvpanic_mmio', 0x208), (b'pvpanic', 0))):
+            base = 0x100 * (i + 1)
+            self.at(OBJECTS + MODULES + base + 8, struct.pack('<Q', at(link)))
+            self.at(OBJECTS + MODULES + base + 24, name + b'\0')
+            self.at(OBJECTS + MODULES + base + 0x60, struct.pack('<Q', at(0x300 + 32 * i)))
+            # pvpanic's last symbol is at MODULE_LOCK; all others are elsewhere.
+            last = MODULE_LOCK[0] - MODULES - (0 if i else 0x800)
+            table = b''.join(struct.pack('<IBBHQQ', 40 * k, 1, 0, 5, at(last - 64 * (len(names) - 1 - k)), MODULE_LOCK[1])
+                             for k in range(len(names)))
+            self.at(OBJECTS + MODULES + 0x400 + 0x200 * i, table)
+            self.at(OBJECTS + MODULES + 0x800, b''.join(text.encode().ljust(40, b'\0') for text in names))
+            self.at(OBJECTS + MODULES + 0x300 + 32 * i, struct.pack('<QQQ', at(0x400 + 0x200 * i), len(names), at(0x800)))
+
     def _types(self):
         """BTF of structs whose members are all of the one type there is beside them, an int."""
         strings, types = b'\0', struct.pack('<IIII', 0, 1 << 24, 4, 32)
@@ -225,7 +248,7 @@ class Symbols:
                'vmcoreinfo note': (image + VMCOREINFO_NOTE, VMCOREINFO_NOTE_BYTES), 'vmcoreinfo data': (image + VMCOREINFO_DATA, PAGE)}
         objects = image + OBJECTS
         for name, place in (('console_sem', CONSOLE_SEM), ('console_locked', CONSOLE_LOCKED), ('console_text', TEXT_BUFFER), ('vc_data', VC),
-                            ('screen', SCREEN)):
+                            ('screen', SCREEN), ("module's lock", MODULE_LOCK)):
             out[name] = objects + place[0], place[1]
         for i in range(2):
             out[f'console {i}'] = objects + CONSOLES[0] + i * CONSOLES[1], CONSOLES[1]

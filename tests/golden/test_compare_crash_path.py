@@ -75,7 +75,7 @@ def test_each_span_ends_where_it_ends(innercore, scratch, where):
     outer = crash.before()
     spans = crash.symbols.written_by_the_crash()
     names = ['ring header', 'descriptors', 'infos', 'text buffer', 'vmcoreinfo note', 'vmcoreinfo data', 'crash note 0', 'console_sem',
-             'console_locked', 'console_text', 'vc_data', 'screen', 'port 1', 'preempt count']
+             'console_locked', 'console_text', 'vc_data', 'screen', 'port 1', 'preempt count', "module's lock"]
     names += ['crash note 1', 'console 0', 'task'] if where == 'before' else ['console 1', 'task']
     beside = [paddr - 1 if where == 'before' else paddr + length for paddr, length in map(spans.get, names)]
     while beside:
@@ -92,7 +92,9 @@ OBJECT_OPTIONS = {
     'nobody panics': ({'panic_cpu': -1}, ('preempt count', 'task')),
     'no such CPU': ({'panic_cpu': 2}, ('preempt count', 'task')),
     'other CPU panics': ({'panic_cpu': 0}, ('preempt count', 'task')),
-    'no types': ({'types': False}, ('task', 'console 0', 'console 1', 'port 1', 'vc_data', 'screen')),
+    'no types': ({'types': False}, ('task', 'console 0', 'console 1', 'port 1', 'vc_data', 'screen', "module's lock")),
+    'two of a name in a module': ({'module_symbols': ('pvpanic_lock', 'pvpanic_lock')}, ("module's lock",)),
+    'module without the symbol': ({'module_symbols': ('pvpanic_loc', 'pvpanic_locks')}, ("module's lock",)),
     'two of a name': ({'more': [('console_sem', 0x600), ('text.12', 0x1000)]}, ('console_sem', 'console_text')),
     'not of that size': ({'more': [('anything', 0xba00)]}, ('console_text',)),
     'ends earlier': ({'more': [('anything', 8)]}, ('console_sem',)),
