@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import os
 import pathlib
@@ -29,9 +30,9 @@ HOTPLUG_MIB = {"dimm": 256, "virtio-mem": 192}
 VIRTIO_MEM = ("-object", "memory-backend-ram,id=vmem,size=512M")
 VIRTIO_MEM += ("-device", "virtio-mem-pci,id=virtio-mem,memdev=vmem,requested-size=0")
 RAW_COPY_RESERVATION = "192M"
-# Two instants before the jump, each at the beginning of a function of the kernel's: when the host is about to hear of the
-# panic, and when the next line of the log is on its way out, with all locks taken that this takes.
-EARLY = {"notified": "pvpanic_panic_notify", "printing": "wait_for_lsr"}
+# Two instants before the jump, and functions of the kernel's that it runs to on the way to them: when the host is about to
+# hear of the panic, and when the next line of the log is on its way out; each with all locks taken that this takes.
+EARLY = {"notified": ("pvpanic_panic_notify", "iowrite8"), "printing": ("wait_for_lsr",)}
 # A variable that is written between them and the jump, on a page with others.
 EARLY_WRITTEN = "ftrace_enabled"
 # Whoever writes the command gets the user pages, so a shell does that, and stays. The pages of the two files must be of
@@ -316,21 +317,27 @@ class Crash:
     def _panic_by_steps(self) -> None:
         """Crash, and take QEMU's dumps of before the jump."""
         self.guest.check("modprobe pvpanic-pci")
-        symbols = self.guest.symbols((*EARLY.values(), EARLY_WRITTEN, "_text"))
+        symbols = self.guest.symbols((*itertools.chain(*EARLY.values()), EARLY_WRITTEN, "_text"))
         said = self.guest.check(f"grep -A 1 ' {EARLY_WRITTEN}$' /proc/kallsyms").splitlines()
         self.result.early_symbols = symbols | {"behind": int(said[1].split()[0], 16)}
-        reservation = pairs.reservation(self.result.facts["iomem"])
-        for number, (name, function) in enumerate(EARLY.items()):
-            self.guest.break_at(symbols[function])
-            if not number:
-                self.guest.panic(self.plan.panic_cpu)
-            self.guest.wait_break(symbols[function])
-            if any(where is not None and where in reservation for where in self.guest.program_counters()):
-                raise HarnessError(f"{function} is after the jump")
-            self.result.outer[name] = self.result.folder / f"outer.{name}"
-            self.guest.dump(self.result.outer[name], "kdump-zlib")
+        crashing = False
+        for name, functions in EARLY.items():
+            for function in functions:
+                self.guest.break_at(symbols[function])
+                if not crashing:
+                    self.guest.panic(self.plan.panic_cpu)
+                crashing = True
+                self.guest.wait_break(symbols[function])
+            self._dump_early(name)
         self.guest.qmp.execute("cont")
         self._stage_done("early")
+
+    def _dump_early(self, name: str) -> None:
+        reservation = pairs.reservation(self.result.facts["iomem"])
+        if any(where is not None and where in reservation for where in self.guest.program_counters()):
+            raise HarnessError(f"{name} is after the jump")
+        self.result.outer[name] = self.result.folder / f"outer.{name}"
+        self.guest.dump(self.result.outer[name], "kdump-zlib")
 
     def crash_console(self) -> str:
         """What the console has said since the panic."""
