@@ -60,7 +60,7 @@ static inline uint8_t fake_memory_byte(enum fake_piece_kind kind, uint64_t paddr
 /* In runs of the same byte where there are some: thread sanitizers take their time for each store. */
 static inline void fake_memory_fill(enum fake_piece_kind kind, uint64_t paddr, uint8_t *to, uint64_t len)
 {
-	const uint64_t period = kind == FAKE_NOISE ? 1 : 256;
+	const uint64_t period = kind == FAKE_DATA || kind == FAKE_ZERO ? 256 : 1;
 	uint64_t run;
 
 	for (uint64_t i = 0; i < len; i += run) {

@@ -123,12 +123,23 @@ static bool bit(const uint8_t *bitmap, uint64_t pfn)
 	return bitmap[pfn / 8] >> pfn % 8 & 1;
 }
 
-static struct page_desc desc_of(const struct dump *d, uint64_t index)
+static struct page_desc desc_at(const struct dump *d, uint64_t index)
 {
 	struct page_desc pd;
 
 	page_desc_decode(d->descs + index * KDUMP_PAGE_DESC_SIZE, d->h.order, &pd);
 	return pd;
+}
+
+/* Counts all bits in front of @pfn's: who walks through all of them counts on their own. */
+static struct page_desc desc_of(const struct dump *d, uint64_t pfn)
+{
+	uint64_t index = 0;
+
+	assert_true(bit(d->bitmap2, pfn));
+	for (uint64_t p = 0; p < pfn; p++)
+		index += bit(d->bitmap2, p);
+	return desc_at(d, index);
 }
 
 static void unpack(const struct dump *d, const struct page_desc *pd, uint8_t *page)
@@ -167,7 +178,7 @@ static uint64_t check_dump(struct job *j, uint64_t first_unsaved_pfn)
 		assert_int_equal(bit(d.bitmap2, pfn), pageset_test(&j->keep, pfn));
 		if (!bit(d.bitmap2, pfn))
 			continue;
-		pd = desc_of(&d, index++);
+		pd = desc_at(&d, index++);
 		physmem_read_pages(&j->fm.pm, pfn, 1, want, &state);
 		if (state == PAGE_UNREADABLE || state == PAGE_ABSENT || pfn >= first_unsaved_pfn) {
 			assert_true(!pd.offset && !pd.size && !pd.flags);
