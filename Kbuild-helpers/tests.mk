@@ -28,7 +28,8 @@ check: ## every test; installs what it needs first
 	$(Q)$(MAKE) --no-print-directory check-all
 
 check-all:
-	$(Q)$(MAKE) --no-print-directory -j$$(nproc) -Otarget all check-layers check-unit check-san check-tsan
+# -k: a failure in one build does not hide those of the others.
+	$(Q)$(MAKE) --no-print-directory -k -j$$(nproc) -Otarget all check-layers check-unit check-san check-tsan
 	$(Q)$(MAKE) --no-print-directory check-golden
 	$(Q)$(MAKE) --no-print-directory check-qemu
 
@@ -45,7 +46,7 @@ check-layers: ## who may include whom
 check-unit: $(UNIT_RUNS) ## unit tests
 	$(Q)failed=$$(ls $(UNIT_BINS:=.failed) 2>/dev/null); \
 	if [ -n "$$failed" ]; then echo "unit tests failed:" $$failed >&2; exit 1; fi; \
-	echo "unit tests$(SAN:%= (%)): $(words $(UNIT_BINS)) programs passed"
+	echo "unit tests$(if $(SAN), ($(SAN))): $(words $(UNIT_BINS)) programs passed"
 
 $(UNIT_RUNS): %.run: %
 	$(Q)rm -f $<.failed; $< || touch $<.failed
