@@ -47,31 +47,31 @@ def test_every_level(innercore, cores, scratch, level):
 
 @pytest.mark.parametrize('codec', COMPRESSION)
 def test_how_pages_are_stored(innercore, cores, scratch, codec):
-    """Zero pages share one stored page, noise is raw, the rest is compressed, and nothing lies over anything else."""
+    """Zero pages share one stored page, repeated ones theirs, noise is raw, the rest compressed; nothing lies over anything else."""
     m, src = cores.standard(style='6.1')
     r = judges.capture(innercore, src, scratch / 'out', codec, 0)
     k = Kdump.open(scratch / 'out')
-    zero, raw, packed, spans = set(), 0, 0, set()
+    zero, nr_zero, raw, packed = set(), 0, set(), set()
     for pfn, (off, size, flags, page_flags) in k.descs():
         assert page_flags == 0
         if not any(m.ram.read(pfn * PAGE, PAGE)):
             assert (size, flags) == (PAGE, 0)
             zero.add(off)
+            nr_zero += 1
             continue
         assert flags in (0, COMPRESSION[codec])
         assert size == PAGE if flags == 0 else 0 < size < PAGE
-        raw, packed = raw + (flags == 0), packed + (flags != 0)
-        spans.add((off, off + size))
+        (packed if flags else raw).add((off, off + size))
     assert len(zero) == 1
     off = zero.pop()
     assert k.raw[off:off + PAGE] == bytes(PAGE)
-    spans = sorted(spans | {(off, off + PAGE)})
+    spans = sorted(raw | packed | {(off, off + PAGE)})
     assert spans[0][0] == k.data_off and spans[-1][1] == len(k.raw)
     assert all(a[1] == b[0] for a, b in zip(spans, spans[1:]))
     pages = r.report['pages']
-    assert (pages['raw'], pages['compressed']) == (raw, packed)
-    assert pages['zero'] == len(k.stored) - raw - packed
-    assert (packed == 0) == (codec == 'none') and raw > 0
+    assert (pages['zero'], pages['raw'], pages['compressed']) == (nr_zero, len(raw), len(packed))
+    assert pages['repeated'] == len(k.stored) - nr_zero - len(raw) - len(packed) > 0
+    assert bool(packed) == (codec != 'none') and raw
 
 
 @pytest.mark.parametrize('style', ('6.1', '6.12'))
@@ -161,7 +161,7 @@ def test_json_report(innercore, cores, scratch):
     assert (rep['compression'], rep['dump_level'], rep['release']) == ('zlib', 31, m.uts[2])
     assert set(rep['classes']) == set(pagetypes.CLASSES)
     assert sum(rep['classes'].values()) == pages['present'] == len(m.classes)
-    assert pages['kept'] == len(m.kept(31)) == pages['zero'] + pages['raw'] + pages['compressed']
+    assert pages['kept'] == len(m.kept(31)) == sum(pages[how] for how in ('zero', 'repeated', 'raw', 'compressed'))
     assert pages['page_size'] == PAGE
     assert (pages['not_in_source'], pages['partial'], pages['unreadable'], pages['unsaved']) == (0, 0, 0, 0)
     assert rep['holes'] == [] and rep['hole_ranges'] == 0

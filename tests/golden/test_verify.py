@@ -645,7 +645,8 @@ def test_what_is_no_dump(sanitized, tmp_path):
     (tmp_path / 'empty').touch()
     for path in ('text', 'ancient', 'empty', 'nowhere', '.'):
         done = run(sanitized, '--json', tmp_path / path)
-        assert done.returncode == 2 and not done.stdout and len(done.stderr.splitlines()) == 1, (path, done)
+        assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, (path, done)
+        assert str(tmp_path) in json.loads(done.stdout)['error'], done
     for argv in ([], ['a', 'b'], ['--nonsense', 'a']):
         done = run(sanitized, *argv)
         assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and not done.stdout, done
