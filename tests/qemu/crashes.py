@@ -59,6 +59,10 @@ def kernel(version: str) -> debian.Kernel:
     return debian.kernel(last, debug=True)
 
 
+# With `paging`, QEMU dumps what the vCPUs map: of a crashed kernel that all of them have left, nothing.
+ONE_CPU_STAYS = (("cmdline_append", "nr_cpus=1"),)
+
+
 def matrix_crash(name: str) -> Callable[[Bench], cycle.Result]:
     """A loaded guest; the raw memory and QEMU's dumps come along.
 
@@ -76,6 +80,7 @@ def matrix_crash(name: str) -> Callable[[Bench], cycle.Result]:
             load_mib=LOAD_MIB,
             raw_copy=True,
             panic_cpu=1 if version == "6.1" else 0,
+            config=() if version == "6.1" else ONE_CPU_STAYS,
             kexec="s" if (firmware == "ovmf") == (version == "6.1") else "c",
             vmcoreinfo=version == "6.1",
             outer=pairs.FORMATS,
@@ -138,6 +143,7 @@ def pair_crash(firmware: str, kexec: str, vmcoreinfo: bool, version: str) -> Cal
             kexec=kexec,
             vmcoreinfo=vmcoreinfo,
             outer=pairs.FORMATS,
+            config=ONE_CPU_STAYS,
         )
         return bench.run(plan)
 

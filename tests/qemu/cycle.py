@@ -271,14 +271,6 @@ class Crash:
         self.guest.qmp.execute("balloon", value=(memory_mib - BALLOON_MIB) << 20)
         self._stage_done("load")
 
-    def plant(self) -> None:
-        """Pages of known kind and content, before arming: it is a long time until the next large allocation then."""
-        if not self.plan.witness:
-            return
-        self.guest.put("/root/witness.ko", self._images.witness(self.plan.kernel).read_bytes())
-        self.guest.check(PLANT)
-        self._stage_done("plant")
-
     def arm(self) -> None:
         """`innercore arm`; with the raw copier and the wait in front of innercore's own init if asked."""
         script = "set -e\n"
@@ -298,6 +290,14 @@ class Crash:
         if loaded != "1":
             raise HarnessError(f"innercore arm succeeded, yet no capture kernel is loaded: {self.result.facts['arm']}")
         self._stage_done("arm")
+
+    def plant(self) -> None:
+        """Pages of known kind and content, after arming, which takes much memory: a free page is anybody's."""
+        if not self.plan.witness:
+            return
+        self.guest.put("/root/witness.ko", self._images.witness(self.plan.kernel).read_bytes())
+        self.guest.check(PLANT)
+        self._stage_done("plant")
 
     def panic(self) -> None:
         """Note what dmesg says at last, and crash."""
@@ -427,8 +427,8 @@ def run(plan: Plan, images: Images, folder: pathlib.Path) -> Result:
         crash.boot()
         crash.hotplug()
         crash.load()
-        crash.plant()
         crash.arm()
+        crash.plant()
         crash.panic()
         crash.hold()
         crash.capture()

@@ -88,8 +88,8 @@ def test_planted_other_pages_are_dropped_for_their_reason(
     for kind, reason in witness.DROPPED.items():
         pages = [page for page in planted(crash) if page.kind == kind]
         still = [page for page in pages if holds(seen[page.pfn], page) and not layout.stores(page.pfn)]
-        # A free page is anybody's: arming and the shell took up to two thirds of them. What is left is proof enough.
-        assert len(still) == len(pages) or (kind == "free" and len(still) >= len(pages) // 8), (kind, len(still))
+        # A free page is anybody's: what the shell did not take until the crash is proof enough.
+        assert len(still) == len(pages) or (kind == "free" and len(still) >= len(pages) // 4), (kind, len(still))
         pfns += [page.pfn for page in still]
         expected[reason] += len(still)
     # The audit has counted each for its reason: if they had not been in the dump's source, just they are missed there.

@@ -10,7 +10,6 @@ import re
 import pytest
 
 import crashes
-import debian
 import image
 from cycle import Result
 from judges import readers
@@ -111,7 +110,7 @@ def test_power_cut_leaves_no_dump_that_looks_whole(crash: Result, innercore: str
 def test_initramfs_size(
     version: str, innercore: str, scratch: pathlib.Path, measured: list[tuple[str, str]]
 ) -> None:
-    kernel = debian.kernel_from_environment() or debian.kernel(crashes.VERSIONS[version])
+    kernel = crashes.kernel(version)
     program = image.stripped(pathlib.Path(innercore), scratch)
     sizes = {}
     for fs_type in ("ext4", "xfs", "vfat"):
