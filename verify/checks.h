@@ -61,6 +61,9 @@ enum status check_kernel(struct check *c, struct err *err) __must_check;
 /** The same of all files of a split dump, whose headers were looked at one by one. */
 enum status check_kernel_of_set(struct check *c, struct err *err) __must_check;
 
+/** The first of @len bytes in which @a and @b differ; @len where none does. */
+size_t check_first_difference(const uint8_t *a, const uint8_t *b, size_t len);
+
 /** Tell whoever waits. */
 void check_progress(const struct check *c, uint64_t done, uint64_t total);
 

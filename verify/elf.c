@@ -278,15 +278,6 @@ static bool spend(struct reading *rd, uint64_t bytes)
 	return true;
 }
 
-static size_t first_difference(const uint8_t *a, const uint8_t *b, size_t len)
-{
-	size_t i = 0;
-
-	while (i < len && a[i] == b[i])
-		i++;
-	return i;
-}
-
 /** Does @load say the same about [@start, @end) as what a reader gets, which is the first load's? */
 static void compare_load(struct reading *rd, const struct elf_load *load, uint64_t start, uint64_t end)
 {
@@ -300,7 +291,7 @@ static void compare_load(struct reading *rd, const struct elf_load *load, uint64
 			    ST_OK ||
 		    physmem_read_some(c->pm, start, rd->other, n, &first, NULL) != ST_OK)
 			return;
-		at = first_difference(rd->buf, rd->other, min_u64(mine, first));
+		at = check_first_difference(rd->buf, rd->other, min_u64(mine, first));
 		if (at < min_u64(mine, first)) {
 			findings_add(c->report, RULE_ELF_CONFLICT, place_pfn((start + at) / c->pm->page_size),
 				     "PT_LOADs overlap and hold different bytes for the same memory: what a reader "

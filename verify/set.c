@@ -47,19 +47,10 @@ static enum status look_at(struct verify_set *set, struct verify_file *file, str
 	return ST_OK;
 }
 
-static size_t first_difference(const uint8_t *a, const uint8_t *b, size_t len)
-{
-	size_t i = 0;
-
-	while (i < len && a[i] == b[i])
-		i++;
-	return i;
-}
-
 static void check_headers(struct verify_set *set, const struct part *parts, size_t nr)
 {
 	for (size_t i = 1; i < nr; i++) {
-		size_t at = first_difference(parts[0].head, parts[i].head, sizeof(parts[i].head));
+		size_t at = check_first_difference(parts[0].head, parts[i].head, sizeof(parts[i].head));
 
 		if (at < sizeof(parts[i].head))
 			findings_add(&set->whole, RULE_SET_HEADER, place_offset(at),

@@ -11,6 +11,15 @@
 #include "formats/io/flattened.h"
 #include "verify/checks.h"
 
+size_t check_first_difference(const uint8_t *a, const uint8_t *b, size_t len)
+{
+	size_t i = 0;
+
+	while (i < len && a[i] == b[i])
+		i++;
+	return i;
+}
+
 void check_progress(const struct check *c, uint64_t done, uint64_t total)
 {
 	if (c->config->progress)
