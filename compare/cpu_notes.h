@@ -19,9 +19,4 @@ static inline bool cpu_note_is_prstatus(const struct note *n)
 	       n->desc_len_bytes == PRSTATUS_BYTES_X86_64;
 }
 
-static inline bool cpu_note_is_qemu(const struct note *n)
-{
-	return qemu_note_is(n);
-}
-
 #endif

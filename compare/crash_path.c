@@ -222,7 +222,7 @@ static bool look_at_cpu(const struct note *note, void *ctx)
 	uint64_t rip, cr3;
 
 	w->nr_cpus += cpu_note_is_prstatus(note);
-	if (!cpu_note_is_qemu(note))
+	if (!qemu_note_is(note))
 		return true;
 	rip = get_u64(desc + QEMU_NOTE_RIP, w->outer->pm->order);
 	cr3 = qemu_note_cr3(desc, w->outer->pm->order) & CR3_ADDR_BITS;

@@ -45,7 +45,7 @@ static bool take_note(const struct note *note, void *ctx)
 {
 	if (cpu_note_is_prstatus(note))
 		take_prstatus(note, ctx);
-	else if (cpu_note_is_qemu(note))
+	else if (qemu_note_is(note))
 		take_qemu(note, ctx);
 	return true;
 }
