@@ -232,19 +232,11 @@ static bool look_at_cpu(const struct note *note, void *ctx)
 	return true;
 }
 
-static bool has_reservation(const struct iomem *io)
-{
-	for (size_t i = 0; i < io->nr_regions; i++)
-		if (!strcmp(io->regions[i].name, "Crash kernel"))
-			return true;
-	return false;
-}
-
 bool crash_path_is_open(const struct side *outer)
 {
 	struct whereabouts w = { .outer = outer };
 
-	if (!outer->has_iomem || !has_reservation(&outer->iomem))
+	if (!outer->has_iomem || !iomem_has(&outer->iomem, "Crash kernel"))
 		return false;
 	notes_for_each(outer->pm->notes, outer->pm->notes_len_bytes, outer->pm->order, look_at_cpu, &w);
 	return w.nr_known && w.nr_known >= w.nr_cpus && !w.nr_jumped;

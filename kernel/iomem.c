@@ -118,6 +118,14 @@ const struct iomem_region *iomem_find(const struct iomem *io, uint64_t paddr)
 	return best;
 }
 
+bool iomem_has(const struct iomem *io, const char *name)
+{
+	for (size_t i = 0; i < io->nr_regions; i++)
+		if (!strcmp(io->regions[i].name, name))
+			return true;
+	return false;
+}
+
 bool iomem_is_inside(const struct iomem *io, uint64_t paddr, const char *name)
 {
 	for (size_t i = 0; i < io->nr_regions; i++) {

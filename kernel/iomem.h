@@ -30,6 +30,8 @@ bool iomem_region_is_ram(const struct iomem_region *r);
 uint64_t iomem_ram_end(const struct iomem *io);
 /** The deepest region that holds @paddr, or NULL. */
 const struct iomem_region *iomem_find(const struct iomem *io, uint64_t paddr);
+/** Is there a region (at any depth) of this name? */
+bool iomem_has(const struct iomem *io, const char *name);
 /** Is @paddr inside a region (at any depth) of this name? */
 bool iomem_is_inside(const struct iomem *io, uint64_t paddr, const char *name);
 

@@ -185,9 +185,8 @@ static bool find_reservation(struct kmodel *km, struct iomem *io)
 {
 	if (iomem_init(io, km, NULL) != ST_OK && e820_init_iomem(io, km, NULL) != ST_OK)
 		return false;
-	for (size_t i = 0; i < io->nr_regions; i++)
-		if (!strcmp(io->regions[i].name, "Crash kernel"))
-			return true;
+	if (iomem_has(io, "Crash kernel"))
+		return true;
 	iomem_deinit(io);
 	return false;
 }
