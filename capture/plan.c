@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "capture/policy.h"
 #include "capture/sorter.h"
@@ -193,6 +194,18 @@ enum status plan_init(struct plan *plan, struct physmem *pm, struct kmodel *km, 
 	if (!plan->filtered)
 		plan->by_class[PAGE_CLASS_UNKNOWN] = plan->keep.nr_present;
 	return ST_OK;
+}
+
+struct trust_seen plan_seen(const struct plan *plan)
+{
+	struct trust_seen seen = {
+		.pages = plan->keep.nr_present,
+		.slab = plan->slab,
+		.sections_missing = plan->sections_missing,
+	};
+
+	memcpy(seen.by_class, plan->by_class, sizeof(seen.by_class));
+	return seen;
 }
 
 void plan_deinit(struct plan *plan)

@@ -3,6 +3,7 @@
 #define CAPTURE_PLAN_H
 
 #include "capture/guards.h"
+#include "capture/trust.h"
 #include "emit/pageset.h"
 #include "kernel/kmodel.h"
 #include "kernel/pageclass.h"
@@ -41,5 +42,8 @@ struct plan {
 enum status plan_init(struct plan *plan, struct physmem *pm, struct kmodel *km, const struct plan_config *config,
 		      struct err *err) __must_check;
 void plan_deinit(struct plan *plan);
+
+/** What the plan has seen, for trust_weigh(). */
+struct trust_seen plan_seen(const struct plan *plan);
 
 #endif

@@ -16,15 +16,6 @@ static json_t *count(uint64_t n)
 	return json_integer((json_int_t)n);
 }
 
-static json_t *classes_json(const struct capture_report *r)
-{
-	json_t *o = json_object();
-
-	for (int c = 0; c < PAGE_CLASS_COUNT; c++)
-		json_object_set_new(o, page_class_name((enum page_class)c), count(r->pages_by_class[c]));
-	return o;
-}
-
 static json_t *pages_json(const struct capture_report *r)
 {
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "present", count(r->pages_present), "kept",
@@ -91,7 +82,7 @@ json_t *capture_report_json(const struct capture_report *r)
 			      why_incomplete(r), "filtered", r->filtered, "compression", r->codec, "dump_level",
 			      r->dump_level);
 	json_object_set_new(o, "pages", pages_json(r));
-	json_object_set_new(o, "classes", classes_json(r));
+	json_object_set_new(o, "classes", trust_classes_json(r->pages_by_class));
 	json_object_set_new(o, "facts", facts_json(&r->facts));
 	json_object_set_new(o, "level_used", json_integer(r->level_used));
 	json_object_set_new(o, "why_level", json_string(r->why_level));

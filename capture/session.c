@@ -171,13 +171,12 @@ static enum status check_plan(struct session *s, struct plan_config *pc, struct 
 {
 	struct capture_report *r = s->report;
 	unsigned level = (unsigned)r->dump_level;
-	struct trust_seen seen = { s->plan.keep.nr_present, { 0 }, s->plan.slab, s->plan.sections_missing };
+	struct trust_seen seen = plan_seen(&s->plan);
 
 	if (!s->plan.filtered) {
 		r->level_used = r->dump_level & (int)DUMP_LEVEL_ZERO;
 		return ST_OK;
 	}
-	memcpy(seen.by_class, s->plan.by_class, sizeof(seen.by_class));
 	trust_weigh(&r->trust, s->km, &seen);
 	trust_describe(&r->trust, r->why_level, sizeof(r->why_level));
 	r->level_used = (int)trust_level(&r->trust, level);

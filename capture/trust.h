@@ -61,6 +61,8 @@ unsigned trust_level(const struct trust *t, unsigned level);
 void trust_describe(const struct trust *t, char *buf, size_t len);
 
 struct json_t;
+/** For reports: pages of each class. NULL: no memory. */
+struct json_t *trust_classes_json(const uint64_t by_class[PAGE_CLASS_COUNT]);
 /** For reports: what the kernel counted, null where that is not known; and the rows. NULL: no memory. */
 struct json_t *trust_counters_json(const struct trust *t);
 struct json_t *trust_checks_json(const struct trust *t);

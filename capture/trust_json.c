@@ -8,6 +8,15 @@ static json_t *count(uint64_t n)
 	return json_integer((json_int_t)n);
 }
 
+json_t *trust_classes_json(const uint64_t by_class[PAGE_CLASS_COUNT])
+{
+	json_t *o = json_object();
+
+	for (int c = 0; c < PAGE_CLASS_COUNT; c++)
+		json_object_set_new(o, page_class_name((enum page_class)c), count(by_class[c]));
+	return o;
+}
+
 json_t *trust_counters_json(const struct trust *t)
 {
 	json_t *o = json_object();

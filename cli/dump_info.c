@@ -98,8 +98,7 @@ static void gather_classes(struct dump_info *di, struct kmodel *km)
 	}
 	di->has_classes = plan.filtered;
 	snprintf(di->classes_trouble, sizeof(di->classes_trouble), "%s", plan.why_unfiltered);
-	di->seen = (struct trust_seen){ plan.keep.nr_present, { 0 }, plan.slab, plan.sections_missing };
-	memcpy(di->seen.by_class, plan.by_class, sizeof(di->seen.by_class));
+	di->seen = plan_seen(&plan);
 	if (di->has_classes)
 		trust_weigh(&di->trust, km, &di->seen);
 	plan_deinit(&plan);

@@ -127,15 +127,6 @@ static json_t *phys_base_json(const struct dump_info *di)
 			 number_if(di->pm->has_header_phys_base, di->pm->header_phys_base));
 }
 
-static json_t *classes_json(const struct dump_info *di)
-{
-	json_t *o = di->has_classes ? json_object() : json_null();
-
-	for (int c = 0; di->has_classes && c < PAGE_CLASS_COUNT; c++)
-		json_object_set_new(o, page_class_name((enum page_class)c), json_integer((json_int_t)di->seen.by_class[c]));
-	return o;
-}
-
 json_t *dump_info_json(const struct dump_info *di)
 {
 	json_t *all = identity_json(di);
@@ -145,7 +136,8 @@ json_t *dump_info_json(const struct dump_info *di)
 	failed = failed || json_object_set_new(all, "vmcoreinfo", vmcoreinfo_json(di));
 	failed = failed || json_object_set_new(all, "notes", notes_json(di));
 	failed = failed || json_object_set_new(all, "pages", pages_json(di));
-	failed = failed || json_object_set_new(all, "classes", classes_json(di));
+	failed = failed || json_object_set_new(all, "classes",
+					       di->has_classes ? trust_classes_json(di->seen.by_class) : json_null());
 	failed = failed || json_object_set_new(all, "classes_trouble",
 					       string(di->classes_trouble[0] ? di->classes_trouble : NULL));
 	failed = failed || json_object_set_new(all, "counters",
