@@ -166,12 +166,14 @@ static enum status search_range(struct kmodel *km, struct blob *b, struct range 
 		for (uint64_t at = align_up(run.start, pm->page_size); at < run.end; at += pm->page_size) {
 			uint8_t head[sizeof(Elf64_Ehdr)];
 
-			if (!left->pages--)
+			if (!left->pages)
 				return ST_OK;
+			left->pages--;
 			if (physmem_read(pm, at, head, sizeof(head), NULL) != ST_OK || !is_elfcorehdr(head, pm->order))
 				continue;
-			if (!left->headers--)
+			if (!left->headers)
 				return ST_OK;
+			left->headers--;
 			st = from_elfcorehdr(km, b, at, err);
 			if (st != ST_OK || b->nr)
 				return st;

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "fake_kernel.h"
+#include "fake_symbols.h"
 #include "repair/crash_notes.h"
 
 #define NOTE_BYTES 356u
@@ -153,6 +153,38 @@ static void no_cpu_takes_the_place_of_another(void **state)
 	fake_kernel_free(fk);
 }
 
+/* crashk_res has one header more than are looked at, crashk_low_res a good one: what one has used up, the other does not get. */
+static void two_reservations_share_the_bounds(void **state)
+{
+	static const uint64_t good = 0x3000, bad = 0x9000, first = 0xf0000, low = 0x40000;
+
+	for (unsigned nr_bad = 255; nr_bad <= 257; nr_bad++) {
+		struct fake_kernel *fk = new_kernel();
+		struct fake_symbols s = { 0 };
+		uint64_t vars = fake_alloc(fk, 256);
+
+		fake_put_u64(fk, vars, vars + 8);
+		fake_put_u32(fk, vars + 8, 1);
+		fake_put_u64(fk, vars + 12, 0);
+		fake_put_u64(fk, vars + 20, 0x400000);
+		fake_put_u32(fk, vars + 28, 1);
+		fake_put_u64(fk, vars + 64, first);
+		fake_put_u64(fk, vars + 72, first + nr_bad * 0x1000 - 1);
+		fake_put_u64(fk, vars + 128, low);
+		fake_put_u64(fk, vars + 136, low + 0xfff);
+		fake_symbol(&s, "e820_table", vars);
+		fake_symbol(&s, "crashk_res", vars + 64);
+		fake_symbol(&s, "crashk_low_res", vars + 128);
+		fake_symbols_put(&s, fk);
+		put_note(fk, good, KERNEL_ADDR, KERNEL_ADDR);
+		for (unsigned i = 0; i < nr_bad; i++)
+			put_header(fk, first + i * 0x1000, &bad, 1);
+		put_header(fk, low, &good, 1);
+		assert_int_equal(count(fk), nr_bad == 255);
+		fake_kernel_free(fk);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -160,6 +192,7 @@ int main(void)
 		cmocka_unit_test(nonsense_is_not_taken),
 		cmocka_unit_test(files_in_page_cache_do_not_hide_it),
 		cmocka_unit_test(no_cpu_takes_the_place_of_another),
+		cmocka_unit_test(two_reservations_share_the_bounds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
