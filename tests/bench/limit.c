@@ -5,7 +5,7 @@
  *	limit CORE OFFSETS CODEC THREADS
  *
  * OFFSETS is a file of 64-bit offsets of pages in CORE. "read" adds up all words of each page, the other codecs compress each
- * with what their libraries offer for it at the level that KDUMP writers use, and nothing is written anywhere. CORE is mapped
+ * with what innercore asks of their libraries for it, and nothing is written anywhere. CORE is mapped
  * as a whole; only "read" pays for mapping it in, the codecs start when that is done. Prints wall and CPU seconds, and bytes out.
  */
 #define _GNU_SOURCE
@@ -55,7 +55,7 @@ static size_t pack_lzo(struct codec *c, const char *page)
 {
 	lzo_uint len = 0;
 
-	lzo1x_1_compress((const unsigned char *)page, PAGE_BYTES, (unsigned char *)c->out, &len, c->lzo);
+	lzo1x_1_12_compress((const unsigned char *)page, PAGE_BYTES, (unsigned char *)c->out, &len, c->lzo);
 	return len;
 }
 
@@ -66,10 +66,21 @@ static size_t pack_snappy(struct codec *c, const char *page)
 	return snappy_compress(page, PAGE_BYTES, c->out, &len) == SNAPPY_OK ? len : 0;
 }
 
+static int zstd_level(const char *page)
+{
+	unsigned nr_zero = 0;
+
+	for (unsigned i = 0; i < PAGE_BYTES; i++)
+		nr_zero += !page[i];
+	return nr_zero < PAGE_BYTES / 2 ? 1 : -1;
+}
+
 static size_t pack_zstd(struct codec *c, const char *page)
 {
-	size_t len = ZSTD_compress2(c->zstd, c->out, PAGE_BYTES - 1, page, PAGE_BYTES);
+	size_t len;
 
+	ZSTD_CCtx_setParameter(c->zstd, ZSTD_c_compressionLevel, zstd_level(page));
+	len = ZSTD_compress2(c->zstd, c->out, PAGE_BYTES - 1, page, PAGE_BYTES);
 	return ZSTD_isError(len) ? 0 : len;
 }
 
@@ -95,8 +106,7 @@ static void *work(void *reading)
 		abort();
 	c->deflate = libdeflate_alloc_compressor(1);
 	c->zstd = ZSTD_createCCtx();
-	c->lzo = malloc(LZO1X_1_MEM_COMPRESS);
-	ZSTD_CCtx_setParameter(c->zstd, ZSTD_c_compressionLevel, 1);
+	c->lzo = malloc(LZO1X_1_12_MEM_COMPRESS);
 	while ((first = atomic_fetch_add(&next_page, CHUNK_PAGES)) < nr_pages)
 		for (size_t i = first; i < nr_pages && i < first + CHUNK_PAGES; i++)
 			mine += reading ? sum(core + offsets[i]) : pack(c, core + offsets[i]);

@@ -21,7 +21,7 @@ LIBRARIES = ("-ldeflate", "-llzo2", "-lsnappy", "-lzstd", "-lpthread")
 def program(folder: pathlib.Path) -> pathlib.Path:
     """limit.c, compiled."""
     output = folder / "limit"
-    argv = [os.environ.get("CC") or "gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", str(output), str(HERE / "limit.c")]
+    argv = [os.environ.get("CC") or "gcc", "-O3", "-Wall", "-Wextra", "-Werror", "-o", str(output), str(HERE / "limit.c")]
     subprocess.run([*argv, *LIBRARIES], check=True)
     return output
 

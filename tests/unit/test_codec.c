@@ -462,6 +462,59 @@ static void levels_are_parsed(void **state)
 			fail_msg("\"%s\" passed", wrong[i]);
 }
 
+/* @nr_pointers words of the page, far apart; bytes of so few values that a Huffman tree makes them shorter. The rest is zero. */
+static void fill_with_pointers(uint8_t page[PAGE], size_t nr_pointers)
+{
+	uint64_t x = 88172645463325252u;
+
+	memset(page, 0, PAGE);
+	for (size_t i = 0; i < nr_pointers; i++) {
+		uint64_t pointer;
+
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		pointer = 0xffff888000000000u | (x & 0x0f0f0fc0);
+		memcpy(page + i * PAGE / nr_pointers / 8 * 8, &pointer, sizeof(pointer));
+	}
+}
+
+static size_t zstd_length(const char *text, const uint8_t page[PAGE])
+{
+	int level;
+	const struct codec *c = codec_parse(text, &level);
+	uint8_t packed[PAGE], back[PAGE];
+	void *ctx = NULL;
+	size_t len;
+
+	assert_int_equal(level ? c->open_level(PAGE, level, &ctx, NULL) : c->open(PAGE, &ctx, NULL), ST_OK);
+	/* What the page before asked for must not stay. */
+	for (size_t nr_pointers = 16; nr_pointers <= 496; nr_pointers += 480) {
+		uint8_t other[PAGE];
+
+		fill_with_pointers(other, nr_pointers);
+		assert_int_not_equal(c->compress(ctx, other, PAGE, packed, PAGE), 0);
+		len = c->compress(ctx, page, PAGE, packed, PAGE);
+		assert_int_not_equal(len, 0);
+		assert_int_equal(c->decompress(ctx, packed, len, back, PAGE, NULL), ST_OK);
+		assert_memory_equal(back, page, PAGE);
+	}
+	c->close(ctx);
+	return len;
+}
+
+static void zstd_goes_by_the_page_where_no_level_is_named(void **state)
+{
+	uint8_t page[PAGE];
+
+	fill_with_pointers(page, 128);
+	assert_int_equal(zstd_length("zstd", page), zstd_length("zstd:-1", page));
+	assert_int_not_equal(zstd_length("zstd", page), zstd_length("zstd:1", page));
+	fill_with_pointers(page, 500);
+	assert_int_equal(zstd_length("zstd", page), zstd_length("zstd:1", page));
+	assert_int_not_equal(zstd_length("zstd", page), zstd_length("zstd:-1", page));
+}
+
 /* At every level: memory that open() took is enough, and the page comes back. */
 static void every_level_of_zstd_works(void **state)
 {
@@ -507,6 +560,7 @@ int main(void)
 		cmocka_unit_test(test_foreign_zstd),
 		cmocka_unit_test(noise_is_told_from_what_shrinks),
 		cmocka_unit_test(levels_are_parsed),
+		cmocka_unit_test(zstd_goes_by_the_page_where_no_level_is_named),
 		cmocka_unit_test(every_level_of_zstd_works),
 	};
 
