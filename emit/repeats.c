@@ -84,6 +84,14 @@ void repeats_close(struct repeats *r)
 	free(r);
 }
 
+static inline uint64_t word_at(const uint8_t *from)
+{
+	uint64_t word;
+
+	memcpy(&word, from, sizeof(word));
+	return word;
+}
+
 static inline uint64_t rotated(uint64_t word, unsigned bits)
 {
 	return word << bits | word >> (64 - bits);
@@ -101,13 +109,12 @@ struct page_print repeats_print(const struct repeats *r, const void *page)
 	u128 sum_1 = 0, sum_2 = 0;
 	uint64_t place = 0, print;
 
-	for (size_t i = 0; i < r->nr_words; i += 4) {
-		uint64_t w[4];
+	for (size_t i = 0; i < r->nr_words; i += 4, from += 4 * sizeof(uint64_t)) {
+		uint64_t a = word_at(from), b = word_at(from + 8), c = word_at(from + 16), d = word_at(from + 24);
 
-		memcpy(w, from + i * sizeof(*w), sizeof(w));
-		sum_1 += (u128)(w[0] + k[i]) * (w[1] + k[i + 1]);
-		sum_2 += (u128)(w[2] + k[i + 2]) * (w[3] + k[i + 3]);
-		place = (place ^ ((w[0] + rotated(w[1], 13)) ^ (rotated(w[2], 29) + rotated(w[3], 43)))) * odd;
+		sum_1 += (u128)(a + k[i]) * (b + k[i + 1]);
+		sum_2 += (u128)(c + k[i + 2]) * (d + k[i + 3]);
+		place = (place ^ ((a + rotated(b, 13)) ^ (rotated(c, 29) + rotated(d, 43)))) * odd;
 	}
 	sum_1 += sum_2;
 	print = (uint64_t)((r->fold[0] + r->fold[1] * (uint64_t)sum_1 + r->fold[2] * (uint64_t)(sum_1 >> 64)) >> 64);
