@@ -15,13 +15,14 @@ import paired
 
 HERE = pathlib.Path(__file__).resolve().parent
 PAGE = 4096
-LIBRARIES = ("-ldeflate", "-llzo2", "-lsnappy", "-lzstd", "-lpthread")
+LIBRARIES = ("-ldeflate", "-llzo2", "-lsnappy", "-lzstd", "-lstdc++", "-lpthread")
 
 
 def program(folder: pathlib.Path) -> pathlib.Path:
-    """limit.c, compiled."""
+    """limit.c, compiled, with the static archives that innercore is made of: Debian's of snappy is slower than the shared library."""
     output = folder / "limit"
-    argv = [os.environ.get("CC") or "gcc", "-O3", "-Wall", "-Wextra", "-Werror", "-o", str(output), str(HERE / "limit.c")]
+    argv = [os.environ.get("CC") or "gcc", "-O3", "-Wall", "-Wextra", "-Werror", "-static"]
+    argv += ["-o", str(output), str(HERE / "limit.c")]
     subprocess.run([*argv, *LIBRARIES], check=True)
     return output
 
