@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "common/units.h"
+#include "kexec/cmdline.h"
 
 /*
  * A CPU takes about 1 MiB of the kernel (per-CPU areas, stacks, threads, queues of drivers) and 2 MiB of the capture. A
@@ -60,12 +61,9 @@ static void read_cpuinfo(const char *text, struct capture_cpus *cpus)
 
 static bool names(const char *parameters, const char *name)
 {
-	size_t len = strlen(name);
+	size_t len;
 
-	for (const char *p = parameters; (p = strstr(p, name)); p += len)
-		if ((p == parameters || p[-1] == ' ' || p[-1] == '\t') && p[len] == '=')
-			return true;
-	return false;
+	return cmdline_value(parameters, name, &len) != NULL;
 }
 
 static unsigned room_for(uint64_t reserved_bytes)

@@ -121,29 +121,34 @@ static bool same_char(char a, char b)
 	return (a == '-' ? '_' : a) == (b == '-' ? '_' : b);
 }
 
+struct parameter {
+	const char *text;
+	size_t len, name_len;
+};
+
 /* @pattern: a name, perhaps with "*" at its end, of @pattern_len. */
-static bool name_matches(const char *name, size_t len, const char *pattern, size_t pattern_len)
+static bool name_matches(const struct parameter *p, const char *pattern, size_t pattern_len)
 {
 	bool open = pattern_len && pattern[pattern_len - 1] == '*';
 
 	if (open)
 		pattern_len--;
-	if (open ? len < pattern_len : len != pattern_len)
+	if (open ? p->name_len < pattern_len : p->name_len != pattern_len)
 		return false;
 	for (size_t i = 0; i < pattern_len; i++)
-		if (!same_char(name[i], pattern[i]))
+		if (!same_char(p->text[i], pattern[i]))
 			return false;
 	return true;
 }
 
-static bool is_dropped(const char *name, size_t len, const char *remove)
+static bool is_dropped(const struct parameter *p, const char *remove)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(dropped); i++)
-		if (name_matches(name, len, dropped[i], strlen(dropped[i])))
+		if (name_matches(p, dropped[i], strlen(dropped[i])))
 			return true;
-	for (const char *p = remove; *p; p += strcspn(p, " \t,")) {
-		p += strspn(p, " \t,");
-		if (*p && name_matches(name, len, p, strcspn(p, " \t,")))
+	for (const char *r = remove; *r; r += strcspn(r, " \t,")) {
+		r += strspn(r, " \t,");
+		if (*r && name_matches(p, r, strcspn(r, " \t,")))
 			return true;
 	}
 	return false;
@@ -159,6 +164,34 @@ static size_t parameter_length(const char *s)
 		if (s[n] == '"')
 			quoted = !quoted;
 	return n;
+}
+
+/* The first parameter at or behind *@at, which moves behind it. False: none. What follows "--" is for init. */
+static bool next_parameter(const char **at, struct parameter *p)
+{
+	const char *s = *at + strspn(*at, " \t\n");
+
+	*p = (struct parameter){ .text = s, .len = parameter_length(s) };
+	if (!p->len || (p->len == 2 && s[0] == '-' && s[1] == '-'))
+		return false;
+	while (p->name_len < p->len && s[p->name_len] != '=')
+		p->name_len++;
+	*at = s + p->len;
+	return true;
+}
+
+const char *cmdline_value(const char *parameters, const char *name, size_t *len)
+{
+	const char *value = NULL;
+	struct parameter p;
+
+	while (next_parameter(&parameters, &p)) {
+		if (p.name_len == p.len || !name_matches(&p, name, strlen(name)))
+			continue;
+		value = p.text + p.name_len + 1;
+		*len = p.len - p.name_len - 1;
+	}
+	return value;
 }
 
 static bool append_word(char *buf, size_t len, size_t *used, const char *word, size_t word_len)
@@ -177,22 +210,14 @@ static bool append_word(char *buf, size_t len, size_t *used, const char *word, s
 enum status cmdline_build(const char *running, const char *remove, const char *cpus, const char *append, char *buf,
 			  size_t len, struct err *err)
 {
+	struct parameter p;
 	bool fits = true;
 	size_t used = 0;
 
 	buf[0] = '\0';
-	for (const char *s = running + strspn(running, " \t\n"); *s && fits; s += strspn(s, " \t\n")) {
-		size_t n = parameter_length(s), name_len = 0;
-
-		/* What follows "--" is for the first kernel's init. */
-		if (n == 2 && s[0] == '-' && s[1] == '-')
-			break;
-		while (name_len < n && s[name_len] != '=')
-			name_len++;
-		if (!is_dropped(s, name_len, remove))
-			fits = append_word(buf, len, &used, s, n);
-		s += n;
-	}
+	while (fits && next_parameter(&running, &p))
+		if (!is_dropped(&p, remove))
+			fits = append_word(buf, len, &used, p.text, p.len);
 	fits = fits && append_word(buf, len, &used, cpus, strlen(cpus));
 	fits = fits && append_word(buf, len, &used, added, sizeof(added) - 1);
 	fits = fits && append_word(buf, len, &used, append, strlen(append));

@@ -19,4 +19,10 @@
 enum status cmdline_build(const char *running, const char *remove, const char *cpus, const char *append, char *buf,
 			  size_t len, struct err *err) __must_check;
 
+/**
+ * The value, of *@len, of the last @name= in @parameters; NULL: none. As the kernel reads them: "-" and "_" are one,
+ * blanks in double quotes part nothing, and what follows "--" is init's.
+ */
+const char *cmdline_value(const char *parameters, const char *name, size_t *len) __must_check;
+
 #endif
