@@ -15,6 +15,7 @@
 #include "kexec/capture_cpus.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,11 +60,38 @@ static void read_cpuinfo(const char *text, struct capture_cpus *cpus)
 	}
 }
 
-static bool names(const char *parameters, const char *name)
+/* The number that maxcpus= gives. False: it is none, and the kernel's to make something of. */
+static bool read_maxcpus(const char *text, size_t len, unsigned *nr)
 {
-	size_t len;
+	unsigned long v;
+	char *end;
 
-	return cmdline_value(parameters, name, &len) != NULL;
+	if (*text < '0' || *text > '9')
+		return false;
+	v = strtoul(text, &end, 0);
+	if (end != text + len || v > INT_MAX)
+		return false;
+	*nr = (unsigned)max_u64(v, 1); /* 0: one CPU, without SMP */
+	return true;
+}
+
+/*
+ * What the user says, if anything. maxcpus= alone starts no more than that, but leaves every CPU of the machine
+ * possible, each with its per-CPU memory in the reservation: nr_cpus= beside it does not.
+ */
+static bool take_given(const char *append, struct capture_cpus *c)
+{
+	size_t nr_len, max_len;
+	const char *nr_cpus = cmdline_value(append, "nr_cpus", &nr_len);
+	const char *maxcpus = cmdline_value(append, "maxcpus", &max_len);
+
+	if (!nr_cpus && !maxcpus)
+		return false;
+	c->nr = 1;
+	if (!nr_cpus && read_maxcpus(maxcpus, max_len, &c->nr))
+		snprintf(c->parameters, sizeof(c->parameters), "nr_cpus=%u", c->nr);
+	snprintf(c->why, sizeof(c->why), "as cmdline_append says");
+	return true;
 }
 
 static unsigned room_for(uint64_t reserved_bytes)
@@ -101,11 +129,8 @@ void capture_cpus_choose(const struct capture_cpus_facts *facts, struct capture_
 {
 	*c = (struct capture_cpus){ 0 };
 	read_cpuinfo(facts->cpuinfo, c);
-	if (names(facts->append, "nr_cpus") || names(facts->append, "maxcpus")) {
-		c->nr = 1;
-		snprintf(c->why, sizeof(c->why), "as cmdline_append says");
+	if (take_given(facts->append, c))
 		return;
-	}
 	decide(facts, c);
 	if (c->nr > 1)
 		snprintf(c->parameters, sizeof(c->parameters), "nr_cpus=%u disable_cpu_apicid=%" PRIu32, c->nr,

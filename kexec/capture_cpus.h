@@ -12,7 +12,7 @@ struct capture_cpus {
 	bool has_boot_apic;  /**< only where nr > 1: */
 	uint32_t boot_apic;  /**< initial APIC id of the CPU that the firmware booted on */
 	char why[96];	     /**< one line */
-	char parameters[64]; /**< for the capture kernel's command line */
+	char parameters[64]; /**< for the capture kernel's command line; "": the user's say all, and nr is not known */
 };
 
 /** What decides. */
