@@ -178,12 +178,14 @@ static bool cpu_offset(struct search *s, uint32_t cpu, uint64_t *offset)
 static void find_cpus(struct search *s)
 {
 	const struct kallsyms_symbol *ids = &s->guide[NR_CPU_IDS], *panic = &s->guide[PANIC_CPU];
+	const struct kallsyms_symbol *offsets = &s->guide[PER_CPU_OFFSET];
 	uint32_t cpu;
 
 	s->nr_cpus = 1;
 	if (ids->found && kmodel_read_u32(s->km, ids->vaddr, &s->nr_cpus, NULL) != ST_OK)
 		s->nr_cpus = 1;
-	s->nr_cpus = (uint32_t)min_u64(s->nr_cpus, MAX_CPUS);
+	/* What lies behind the array is no CPU's, whatever the guest counts. */
+	s->nr_cpus = (uint32_t)min_u64(s->nr_cpus, min_u64(MAX_CPUS, (offsets->end_vaddr - offsets->vaddr) / 8));
 	/* PANIC_CPU_INVALID, which is -1, until somebody panics */
 	s->has_panic_cpu = panic->found && kmodel_read_u32(s->km, panic->vaddr, &cpu, NULL) == ST_OK &&
 			   cpu < s->nr_cpus && cpu_offset(s, cpu, &s->panic_offset);
