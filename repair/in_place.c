@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/cleanup.h"
 #include "emit/dump_header.h"
 #include "formats/elf/notes.h"
 #include "formats/kdump/kdump_physmem.h"
@@ -42,12 +43,12 @@ static enum status refuse_containers(struct medium *m, struct err *err)
 	return ST_OK;
 }
 
-/* ST_UNSUPPORTED: that is no whole dump. */
-static enum status open_dump(struct medium *m, struct physmem **pm, struct err *err)
+/* As it was before an earlier run that was cut off. ST_UNSUPPORTED: that is no whole dump. */
+static enum status open_dump(struct medium *m, const struct undo *u, struct physmem **pm, struct err *err)
 {
 	struct kdump_survey survey;
 	struct rsource *src;
-	enum status st = undo_source_open(m, &src, err);
+	enum status st = undo_source_open(m, u, &src, err);
 
 	if (st != ST_OK)
 		return st;
@@ -149,23 +150,21 @@ static enum status make_plan(struct plan *p, struct repair_job *j, uint64_t old_
 }
 
 /* All or nothing becomes durable before the first old byte goes; the mark before anything. */
-static enum status append(struct medium *m, const struct plan *p, const struct repair_job *j, struct err *err)
+static enum status append(struct medium *m, const struct plan *p, const struct repair_job *j, const uint8_t *record,
+			  size_t len, struct err *err)
 {
 	const struct undo nothing = { .state = UNDO_TORN, .old_size = m->size_bytes };
-	uint8_t *record, mark[UNDO_MARK_LEN];
-	size_t len;
-	enum status st = undo_encode(m->size_bytes, p->patches, p->nr_patches, &record, &len, err);
+	uint8_t mark[UNDO_MARK_LEN];
+	enum status st =
+		undo_mark_encode(m, record, (uint32_t)kdump_physmem_details(j->pm)->header.block_size, mark, err);
 
 	if (st != ST_OK)
 		return st;
-	st = undo_mark_encode(m, record, (uint32_t)kdump_physmem_details(j->pm)->header.block_size, mark, err);
-	if (st == ST_OK)
-		st = m->ops->write_at(m, UNDO_MARK_OFF, mark, sizeof(mark), err);
+	st = m->ops->write_at(m, UNDO_MARK_OFF, mark, sizeof(mark), err);
 	if (st == ST_OK)
 		st = m->ops->sync(m, err);
 	if (st == ST_OK)
 		st = m->ops->write_at(m, undo_record_off(nothing.old_size), record, len, err);
-	free(record);
 	if (st == ST_OK)
 		st = m->ops->write_at(m, p->notes_off, j->notes, j->notes_len, err);
 	if (st == ST_OK)
@@ -199,76 +198,84 @@ static enum status switch_over(struct medium *m, const struct plan *p, struct er
 	return st == ST_OK ? st : err_wrap(err, st, "cut off half way: run it again, or take it back with --undo");
 }
 
-static enum status change(struct medium *m, struct repair_job *j, struct err *err)
+/* Only here is the file written to: what an earlier run left is settled when nothing can be refused any more. */
+static enum status change(struct medium *m, struct repair_job *j, const struct undo *earlier, struct err *err)
 {
+	_cleanup_free_ uint8_t *record = NULL;
 	struct plan p = { 0 };
-	enum status st = make_plan(&p, j, m->size_bytes, err);
+	size_t len;
+	enum status st = make_plan(&p, j, earlier->old_size, err);
+	bool write = st == ST_OK && !j->report->nothing_to_do;
 
-	if (st == ST_OK && !j->report->nothing_to_do) {
-		st = append(m, &p, j, err);
-		if (st == ST_OK)
-			st = switch_over(m, &p, err);
-	}
+	if (write)
+		st = undo_encode(earlier->old_size, p.patches, p.nr_patches, &record, &len, err);
+	if (st == ST_OK)
+		st = undo_roll_back(m, earlier, err);
+	if (st == ST_OK && write)
+		st = append(m, &p, j, record, len, err);
+	if (st == ST_OK && write)
+		st = switch_over(m, &p, err);
 	j->report->pages = kdump_physmem_details(j->pm)->nr_stored - p.shrink.nr_dropped;
 	j->report->complete = st == ST_OK && !(p.hdr.status & KDUMP_STATUS_INCOMPLETE);
 	shrink_deinit(&p.shrink);
 	return st;
 }
 
-/* Settle what an earlier run left. */
-static enum status settle(struct medium *m, struct repair_report *report, bool undo, struct err *err)
+static enum status find_earlier(struct medium *m, struct undo *u, struct err *err)
 {
-	struct undo u = { 0 };
 	enum status st = refuse_containers(m, err);
 
+	return st == ST_OK ? undo_find(m, u, err) : st;
+}
+
+static enum status repair_anew(struct medium *m, struct repair_job *j, const struct undo *earlier, struct err *err)
+{
+	enum status st = refuse_kinds(j, err);
+
 	if (st == ST_OK)
-		st = undo_find(m, &u, err);
-	if (st == ST_OK && (undo || u.state != UNDO_DONE))
-		st = undo_roll_back(m, &u, err);
-	report->nothing_to_do = undo ? u.state == UNDO_NONE : u.state == UNDO_DONE;
-	report->resumed = !undo && u.state != UNDO_NONE && u.state != UNDO_DONE;
-	undo_deinit(&u);
-	return st;
+		st = repair_job_understand(j, err);
+	if (st == ST_OK && !j->km)
+		st = err_set(err, ST_UNSUPPORTED, "nothing proves which kernel this is: write another file with -o");
+	if (st == ST_OK)
+		st = repair_job_compose_notes(j, err);
+	return st == ST_OK ? change(m, j, earlier, err) : st;
 }
 
 enum status repair_in_place(struct medium *m, const struct repair_config *config, struct repair_report *report,
 			    struct err *err)
 {
 	struct repair_job j = { .config = config, .report = report };
+	struct undo earlier = { 0 };
 	enum status st;
 
 	memset(report, 0, sizeof(*report));
 	report->vmcoreinfo_from = "";
-	st = settle(m, report, false, err);
+	st = find_earlier(m, &earlier, err);
 	if (st == ST_OK)
-		st = open_dump(m, &j.pm, err);
-	if (st == ST_OK && report->nothing_to_do) {
+		st = open_dump(m, &earlier, &j.pm, err);
+	report->nothing_to_do = earlier.state == UNDO_DONE;
+	report->resumed = earlier.state != UNDO_NONE && earlier.state != UNDO_DONE;
+	if (st == ST_OK && report->nothing_to_do)
 		report->complete = !(kdump_physmem_details(j.pm)->header.status & KDUMP_STATUS_INCOMPLETE);
-		repair_job_deinit(&j);
-		return ST_OK;
-	}
-	if (st == ST_OK)
-		st = refuse_kinds(&j, err);
-	if (st == ST_OK)
-		st = repair_job_understand(&j, err);
-	if (st == ST_OK && !j.km)
-		st = err_set(err, ST_UNSUPPORTED, "nothing proves which kernel this is: write another file with -o");
-	if (st == ST_OK)
-		st = repair_job_compose_notes(&j, err);
-	if (st == ST_OK) {
-		st = change(m, &j, err);
-	}
+	else if (st == ST_OK)
+		st = repair_anew(m, &j, &earlier, err);
 	repair_job_deinit(&j);
+	undo_deinit(&earlier);
 	return st == ST_OK ? st : err_wrap(err, st, "%s", config->source);
 }
 
 enum status repair_undo(struct medium *m, struct repair_report *report, struct err *err)
 {
+	struct undo earlier = { 0 };
 	enum status st;
 
 	memset(report, 0, sizeof(*report));
 	report->vmcoreinfo_from = "";
-	st = settle(m, report, true, err);
+	st = find_earlier(m, &earlier, err);
+	if (st == ST_OK)
+		st = undo_roll_back(m, &earlier, err);
+	report->nothing_to_do = earlier.state == UNDO_NONE;
 	report->complete = st == ST_OK;
+	undo_deinit(&earlier);
 	return st;
 }

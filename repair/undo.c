@@ -162,32 +162,68 @@ static enum status find_marked(struct medium *m, struct undo *u, const uint8_t *
 	return st;
 }
 
-/* Cut off while the mark was written or wiped: each byte of its magic is there, or still or again zero. */
-static bool may_be_torn_mark(const uint8_t *mark)
+static void fill_mark(uint8_t mark[UNDO_MARK_LEN], uint64_t old_size, uint64_t record_len, uint32_t body_crc,
+		      uint32_t heads, uint32_t block_size)
 {
-	for (size_t i = 0; i < UNDO_MAGIC_LEN; i++)
-		if (mark[i] && mark[i] != (uint8_t)UNDO_MARK_MAGIC[i])
-			return false;
-	return true;
+	memcpy(mark, UNDO_MARK_MAGIC, UNDO_MAGIC_LEN);
+	put_u64(mark + 16, ORDER_LITTLE, old_size);
+	put_u64(mark + 24, ORDER_LITTLE, record_len);
+	put_u32(mark + 32, ORDER_LITTLE, body_crc);
+	put_u32(mark + 36, ORDER_LITTLE, heads);
+	put_u32(mark + 40, ORDER_LITTLE, block_size);
+	put_u32(mark + 44, ORDER_LITTLE, crc(mark, 44));
+}
+
+/*
+ * Is it the beginning of a mark for this very file, and zeros behind that? Nothing else can be left of one: it is written at
+ * once, from its start, before anything else changes; and wiped from its end, when all else is as it was. What it said of
+ * its record nobody knows any more.
+ */
+static enum status find_torn(struct medium *m, const uint8_t mark[UNDO_MARK_LEN], bool *torn, struct err *err)
+{
+	uint8_t head[KDUMP_MAIN_HEADER_SIZE_64], whole[UNDO_MARK_LEN];
+	size_t len = UNDO_MARK_LEN;
+	struct kdump_header hdr;
+	uint32_t heads;
+	enum status st = medium_read(m, 0, head, sizeof(head), err);
+
+	if (st == ST_OK)
+		st = kdump_main_header_decode(head, sizeof(head), &hdr, err);
+	if (st == ST_OK)
+		st = heads_crc(m, hdr.block_size, &heads, err);
+	if (st != ST_OK)
+		return st;
+	fill_mark(whole, m->size_bytes, get_u64(mark + 24, ORDER_LITTLE), get_u32(mark + 32, ORDER_LITTLE), heads,
+		  hdr.block_size);
+	while (len && !mark[len - 1])
+		len--;
+	*torn = !memcmp(mark, whole, len) && get_u64(mark + 24, ORDER_LITTLE) <= UNDO_TAIL_MAX;
+	return ST_OK;
 }
 
 enum status undo_find(struct medium *m, struct undo *u, struct err *err)
 {
 	static const uint8_t zeros[UNDO_MARK_LEN];
 	uint8_t mark[UNDO_MARK_LEN];
+	bool torn, has_magic;
 	enum status st;
 
-	*u = (struct undo){ .state = UNDO_NONE };
+	*u = (struct undo){ .state = UNDO_NONE, .old_size = m->size_bytes };
 	st = medium_read(m, UNDO_MARK_OFF, mark, sizeof(mark), err);
 	if (st != ST_OK || !memcmp(mark, zeros, sizeof(mark)))
 		return st;
-	if (!memcmp(mark, UNDO_MARK_MAGIC, UNDO_MAGIC_LEN) && get_u32(mark + 44, ORDER_LITTLE) == crc(mark, 44))
+	has_magic = !memcmp(mark, UNDO_MARK_MAGIC, UNDO_MAGIC_LEN);
+	if (has_magic && get_u32(mark + 44, ORDER_LITTLE) == crc(mark, 44))
 		return find_marked(m, u, mark, err);
-	if (!may_be_torn_mark(mark))
+	st = find_torn(m, mark, &torn, err);
+	if (st != ST_OK)
+		return st;
+	if (!torn && has_magic)
+		return damaged(err);
+	if (!torn)
 		return err_set(err, ST_UNSUPPORTED,
-			       "the bytes behind its main header are in use: write another file with -o");
+			       "the bytes behind its main header are in use, not by repair: write another file with -o");
 	u->state = UNDO_TORN;
-	u->old_size = m->size_bytes;
 	return ST_OK;
 }
 
@@ -197,16 +233,10 @@ enum status undo_mark_encode(struct medium *m, const uint8_t *record, uint32_t b
 	uint32_t heads;
 	enum status st = heads_crc(m, block_size, &heads, err);
 
-	if (st != ST_OK)
-		return st;
-	memset(mark, 0, UNDO_MARK_LEN);
-	memcpy(mark, UNDO_MARK_MAGIC, UNDO_MAGIC_LEN);
-	memcpy(mark + 16, record + 24, 16); /* old_size, record_len */
-	memcpy(mark + 32, record + 40, 4);  /* body_crc */
-	put_u32(mark + 36, ORDER_LITTLE, heads);
-	put_u32(mark + 40, ORDER_LITTLE, block_size);
-	put_u32(mark + 44, ORDER_LITTLE, crc(mark, 44));
-	return ST_OK;
+	if (st == ST_OK)
+		fill_mark(mark, get_u64(record + 24, ORDER_LITTLE), get_u64(record + 32, ORDER_LITTLE),
+			  get_u32(record + 40, ORDER_LITTLE), heads, block_size);
+	return st;
 }
 
 void undo_deinit(struct undo *u)
@@ -218,13 +248,28 @@ void undo_deinit(struct undo *u)
 struct medium_source {
 	struct rsource base;
 	struct medium *m;
+	const struct undo *u;
 };
+
+/* Put what @p would put back over the bytes from @off on. */
+static void lay_over(const struct patch *p, uint64_t off, uint8_t *buf, size_t len)
+{
+	uint64_t start = max_u64(off, p->off), end = min_u64(off + len, p->off + p->len);
+
+	if (start < end)
+		memcpy(buf + (start - off), p->old_bytes + (start - p->off), (size_t)(end - start));
+}
 
 static enum status source_read_at(struct rsource *src, uint64_t off, void *buf, size_t len, size_t *got, struct err *err)
 {
-	struct medium *m = ((struct medium_source *)src)->m;
+	const struct medium_source *s = (const struct medium_source *)src;
+	enum status st = s->m->ops->read_at(s->m, off, buf, (size_t)min_u64(len, src->size_bytes - off), got, err);
 
-	return m->ops->read_at(m, off, buf, (size_t)min_u64(len, src->size_bytes - off), got, err);
+	if (s->u->state == UNDO_DONE)
+		return st;
+	for (size_t i = s->u->nr_patches; st == ST_OK && i; i--)
+		lay_over(&s->u->patches[i - 1], off, buf, *got);
+	return st;
 }
 
 static void source_close(struct rsource *src)
@@ -237,7 +282,7 @@ static const struct rsource_ops source_ops = {
 	.close = source_close,
 };
 
-enum status undo_source_open(struct medium *m, struct rsource **src, struct err *err)
+enum status undo_source_open(struct medium *m, const struct undo *u, struct rsource **src, struct err *err)
 {
 	struct medium_source *s = calloc(1, sizeof(*s));
 
@@ -248,15 +293,26 @@ enum status undo_source_open(struct medium *m, struct rsource **src, struct err 
 		return err_set(err, ST_NO_MEMORY, "out of memory");
 	}
 	s->base.ops = &source_ops;
-	s->base.size_bytes = m->size_bytes;
+	s->base.size_bytes = u->state == UNDO_DONE ? m->size_bytes : u->old_size;
 	s->m = m;
+	s->u = u;
 	*src = &s->base;
 	return ST_OK;
 }
 
+/* Byte by byte from its end: what is left of it, wherever this is cut off, is its beginning, as find_torn() knows it. */
+static enum status wipe_mark(struct medium *m, struct err *err)
+{
+	static const uint8_t zero;
+	enum status st = ST_OK;
+
+	for (size_t i = UNDO_MARK_LEN; st == ST_OK && i; i--)
+		st = m->ops->write_at(m, UNDO_MARK_OFF + i - 1, &zero, 1, err);
+	return st == ST_OK ? m->ops->sync(m, err) : st;
+}
+
 enum status undo_roll_back(struct medium *m, const struct undo *u, struct err *err)
 {
-	static const uint8_t zeros[UNDO_MARK_LEN];
 	enum status st = ST_OK;
 
 	if (u->state == UNDO_NONE)
@@ -270,9 +326,7 @@ enum status undo_roll_back(struct medium *m, const struct undo *u, struct err *e
 		st = m->ops->truncate(m, u->old_size, err);
 	if (st == ST_OK)
 		st = m->ops->sync(m, err);
-	if (st == ST_OK)
-		st = m->ops->write_at(m, UNDO_MARK_OFF, zeros, sizeof(zeros), err);
-	return st == ST_OK ? m->ops->sync(m, err) : st;
+	return st == ST_OK ? wipe_mark(m, err) : st;
 }
 
 uint64_t undo_record_len(const struct patch *patches, size_t nr)

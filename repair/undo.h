@@ -63,22 +63,26 @@ enum undo_state {
 
 struct undo {
 	enum undo_state state;
-	uint64_t old_size, record_off;
+	uint64_t old_size;   /**< UNDO_NONE: the file's size */
+	uint64_t record_off; /**< where there is a record */
 	struct patch patches[UNDO_PATCHES_MAX];
 	size_t nr_patches;
 	uint8_t *record; /**< owned; the patches point into it. NULL in UNDO_NONE and UNDO_TORN */
 };
 
 /**
- * Find out what an earlier run left. ST_OK with UNDO_NONE: nothing. ST_BAD_INPUT: a mark whose copy is gone, or that does
- * not fit the file: then nothing may be touched. ST_UNSUPPORTED: somebody else's bytes stand where the mark would. @u is to
- * be released in any case.
+ * Find out what an earlier run left; writes nothing. ST_OK with UNDO_NONE: nothing. ST_BAD_INPUT: a mark whose copy is gone,
+ * or that does not fit the file: then nothing may be touched. ST_UNSUPPORTED: somebody else's bytes stand where the mark
+ * would. @u is to be released in any case.
  */
 enum status undo_find(struct medium *m, struct undo *u, struct err *err) __must_check;
 void undo_deinit(struct undo *u);
 
-/** The bytes of @m as a source, which @m outlives. */
-enum status undo_source_open(struct medium *m, struct rsource **src, struct err *err) __must_check;
+/**
+ * The bytes of @m as a source, which @m and @u outlive: those of the repaired dump (UNDO_DONE), else as undo_roll_back() would
+ * leave them, before and after it.
+ */
+enum status undo_source_open(struct medium *m, const struct undo *u, struct rsource **src, struct err *err) __must_check;
 
 /** Make the file what it was, to the byte. Can itself be cut off anywhere and done again. */
 enum status undo_roll_back(struct medium *m, const struct undo *u, struct err *err) __must_check;

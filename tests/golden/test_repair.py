@@ -234,6 +234,31 @@ def test_in_place_refuses_what_it_cannot(outer, innercore, scratch):
     assert code == 2 and '-o' in stderr and flat.read_bytes() == raw
 
 
+def test_in_place_refused_changes_no_byte(outer, innercore, scratch):
+    """Neither bytes of others where the mark would stand, nor what a cut left, is touched by a run that is refused."""
+    whole, nothing_proved = outer.kdump(outer.text).read_bytes(), outer.kdump().read_bytes()
+    path = scratch / 'dump'
+    strays = [bytes(16) + bytes(range(1, 33)), bytes(47) + b'x', bytes(44) + b'abcd', b'in\0ercore', b'innercore mark\n'.ljust(48, b'x')]
+    strays = [stray.ljust(48, b'\0') for stray in strays]
+    for stray in strays:
+        for good in (whole, nothing_proved):
+            raw = good[:464] + stray + good[512:]
+            path.write_bytes(raw)
+            for how in ('--in-place', '--undo'):
+                code, _, stderr = repair(innercore, how, path)
+                assert code == 2 and '-o' in stderr and len(stderr.splitlines()) == 1, (stray, stderr)
+                assert path.read_bytes() == raw, (stray, how)
+    assert repair(innercore, '-z', 'none', '-o', scratch / 'out', path)[0] == 2  # nothing proves it
+    path.write_bytes(whole[:464] + strays[0] + whole[512:])
+    assert repair(innercore, '-z', 'none', '-o', scratch / 'out', path)[0] == 0
+    check_repaired(outer.m, scratch / 'out')
+    torn = nothing_proved[:464] + b'innercore'.ljust(48, b'\0') + nothing_proved[512:]
+    path.write_bytes(torn)
+    code, _, stderr = repair(innercore, '--in-place', path)
+    assert code == 2 and 'proves' in stderr and path.read_bytes() == torn
+    assert repair(innercore, '--undo', path)[0] == 0 and path.read_bytes() == nothing_proved
+
+
 # --- partial dumps -------------------------------------------------------------------------------------------------
 
 

@@ -437,6 +437,64 @@ static void bytes_of_somebody_else_behind_the_header_are_left_alone(void **state
 	tape_free(&t);
 }
 
+/* What begins as a mark, but is not the beginning of one for this file, is not what was left of one. */
+static void what_tearing_cannot_leave_is_no_torn_mark(void **state)
+{
+	struct tape before = hypervisors_dump(), good = tape_new(before.bytes, before.base.size_bytes);
+	static const struct {
+		size_t zero_from, zero_to, flip; /* of the mark; UNDO_MARK_LEN: nothing */
+		const char *why;
+	} cases[] = {
+		{ 0, 16, 48, "in use" },    { 0, 44, 48, "in use" },	{ 0, 47, 48, "in use" },
+		{ 3, 4, 48, "in use" },	    { 0, 1, 48, "in use" },	{ 16, 17, 48, "damaged" },
+		{ 16, 47, 48, "damaged" },  { 24, 25, 48, "damaged" },	{ 32, 48, 31, "damaged" },
+		{ 47, 48, 16, "damaged" },  { 47, 48, 37, "damaged" },	{ 47, 48, 41, "damaged" },
+		{ 47, 48, 45, "damaged" },  { 48, 48, 20, "damaged" },	{ 48, 48, 47, "damaged" },
+	};
+
+	repaired(&good);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct tape t = cut_off(&before, good.steps, 1, 0), done = tape_new(good.bytes, good.base.size_bytes);
+		uint8_t *mark = t.bytes + UNDO_MARK_OFF;
+
+		memset(mark + cases[i].zero_from, 0, cases[i].zero_to - cases[i].zero_from);
+		if (cases[i].flip < UNDO_MARK_LEN)
+			mark[cases[i].flip] ^= 0x10;
+		t = kept_as_it_is(t, cases[i].why);
+		/* Nor is it where the whole change is in: its undo copy is not thrown away. */
+		memcpy(done.bytes + UNDO_MARK_OFF, mark, UNDO_MARK_LEN);
+		done = kept_as_it_is(done, cases[i].why);
+		tape_free(&done);
+		tape_free(&t);
+	}
+	tape_free(&good);
+	tape_free(&before);
+}
+
+/* Whatever an earlier run left, a run that is refused writes nothing; the next one settles it. */
+static void refused_run_writes_nothing_after_a_cut(void **state)
+{
+	struct repair_config config = { .source = "tape", .codec = "zlib", .from = "/nonexistent/inner" };
+	struct tape before = hypervisors_dump(), good = tape_new(before.bytes, before.base.size_bytes);
+
+	repaired(&good);
+	for (size_t i = 0; i < good.nr_steps; i++)
+		for (size_t part = 0; !part || part < good.steps[i].len; part += 1 + part / 8) {
+			struct tape cut = cut_off(&before, good.steps, i, part), t = tape_new(cut.bytes, cut.base.size_bytes);
+			struct repair_report r;
+
+			/* Where the whole change is in already, there is nothing to refuse. */
+			assert_true(repair_in_place(&t.base, &config, &r, NULL) != ST_OK || r.nothing_to_do);
+			assert_int_equal(t.nr_steps, 0);
+			assert_same(&t, &cut);
+			check_cut(&t, &before, &good);
+			tape_free(&t);
+			tape_free(&cut);
+		}
+	tape_free(&good);
+	tape_free(&before);
+}
+
 static void refused(const void *bytes, size_t len, const char *why)
 {
 	const struct repair_config config = { .source = "tape", .codec = "zlib" };
@@ -553,6 +611,8 @@ int main(void)
 		cmocka_unit_test(forged_copy_that_reads_as_a_small_dump_is_a_page),
 		cmocka_unit_test(mark_without_its_copy_stops_everything),
 		cmocka_unit_test(bytes_of_somebody_else_behind_the_header_are_left_alone),
+		cmocka_unit_test(what_tearing_cannot_leave_is_no_torn_mark),
+		cmocka_unit_test(refused_run_writes_nothing_after_a_cut),
 		cmocka_unit_test(other_containers_are_refused),
 		cmocka_unit_test(smaller_bitmaps_move_up_to_the_descriptors),
 	};
