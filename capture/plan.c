@@ -172,6 +172,21 @@ static enum status filter(struct plan *plan, struct kmodel *km, const struct pla
 	return st;
 }
 
+static void decide(struct plan *plan, struct physmem *pm, struct kmodel *km, const struct plan_config *config)
+{
+	drop_what_source_lacks(plan, pm); /* first: what is dropped for its class is not lacking */
+	if (km) {
+		struct err why = { 0 };
+
+		if (filter(plan, km, config, &why) != ST_OK)
+			snprintf(plan->why_unfiltered, sizeof(plan->why_unfiltered), "%.250s", why.text);
+	} else {
+		snprintf(plan->why_unfiltered, sizeof(plan->why_unfiltered), "%.250s", config->why_no_model);
+	}
+	if (!plan->filtered)
+		plan->by_class[PAGE_CLASS_UNKNOWN] = plan->keep.nr_present;
+}
+
 enum status plan_init(struct plan *plan, struct physmem *pm, struct kmodel *km, const struct plan_config *config,
 		      struct err *err)
 {
@@ -179,21 +194,16 @@ enum status plan_init(struct plan *plan, struct physmem *pm, struct kmodel *km, 
 
 	*plan = (struct plan){ 0 };
 	st = pageset_init(&plan->keep, pm, err);
-	if (st != ST_OK)
-		return st;
-	drop_what_source_lacks(plan, pm); /* first: what is dropped for its class is not lacking */
-	if (km) {
-		struct err why = { 0 };
+	if (st == ST_OK)
+		decide(plan, pm, km, config);
+	return st;
+}
 
-		st = filter(plan, km, config, &why);
-		if (st != ST_OK)
-			snprintf(plan->why_unfiltered, sizeof(plan->why_unfiltered), "%.250s", why.text);
-	} else {
-		snprintf(plan->why_unfiltered, sizeof(plan->why_unfiltered), "%.250s", config->why_no_model);
-	}
-	if (!plan->filtered)
-		plan->by_class[PAGE_CLASS_UNKNOWN] = plan->keep.nr_present;
-	return ST_OK;
+void plan_again(struct plan *plan, struct physmem *pm, struct kmodel *km, const struct plan_config *config)
+{
+	*plan = (struct plan){ .keep = plan->keep };
+	pageset_set_all(&plan->keep);
+	decide(plan, pm, km, config);
 }
 
 struct trust_seen plan_seen(const struct plan *plan)

@@ -167,27 +167,19 @@ static void tell_facts(const struct facts_report *f)
  * Hold the plan against the kernel's own counters. What is far from them is planned once more and kept: costs a second look at
  * the memory map, and only then.
  */
-static enum status check_plan(struct session *s, struct plan_config *pc, struct err *err)
+static void check_plan(struct session *s, struct plan_config *pc)
 {
 	struct capture_report *r = s->report;
-	unsigned level = (unsigned)r->dump_level;
 	struct trust_seen seen = plan_seen(&s->plan);
 
-	if (!s->plan.filtered) {
-		r->level_used = r->dump_level & (int)DUMP_LEVEL_ZERO;
-		return ST_OK;
-	}
 	trust_weigh(&r->trust, s->km, &seen);
 	trust_describe(&r->trust, r->why_level, sizeof(r->why_level));
-	r->level_used = (int)trust_level(&r->trust, level);
 	if (!r->why_level[0])
-		return ST_OK;
-	log_warn("do not trust this filter: %s; dump level %u becomes %d", r->why_level, level, r->level_used);
-	if (r->level_used == r->dump_level)
-		return ST_OK;
-	plan_deinit(&s->plan);
-	pc->level = (unsigned)r->level_used;
-	return plan_init(&s->plan, s->pm, s->km, pc, err);
+		return;
+	pc->level = trust_level(&r->trust, pc->level);
+	log_warn("do not trust this filter: %s; dump level %d becomes %u", r->why_level, r->dump_level, pc->level);
+	if (pc->level != (unsigned)r->dump_level)
+		plan_again(&s->plan, s->pm, s->km, pc);
 }
 
 static void tell_guards(const struct capture_report *r)
@@ -236,10 +228,11 @@ static enum status make_plan(struct session *s, struct err *err)
 	double begin = units_now();
 	enum status st = plan_init(&s->plan, s->pm, s->km, &pc, err);
 
-	if (st == ST_OK)
-		st = check_plan(s, &pc, err);
 	if (st != ST_OK)
 		return st;
+	if (s->plan.filtered)
+		check_plan(s, &pc);
+	r->level_used = (int)(s->plan.filtered ? pc.level : pc.level & DUMP_LEVEL_ZERO);
 	r->plan_seconds = units_now() - begin;
 	r->filtered = s->plan.filtered;
 	memcpy(r->why_unfiltered, s->plan.why_unfiltered, sizeof(r->why_unfiltered));

@@ -53,9 +53,14 @@ enum status pageset_init(struct pageset *ps, const struct physmem *pm, struct er
 				       present);
 		return err_set(err, ST_NO_MEMORY, "no memory for a bitmap of %" PRIu64 " pages", present);
 	}
-	memset(ps->bits, 0xff, (size_t)words * 8);
-	ps->nr_set = ps->nr_present;
+	pageset_set_all(ps);
 	return ST_OK;
+}
+
+void pageset_set_all(struct pageset *ps)
+{
+	memset(ps->bits, 0xff, (size_t)div_round_up(ps->nr_present, WORD_BITS) * 8);
+	ps->nr_set = ps->nr_present;
 }
 
 void pageset_deinit(struct pageset *ps)

@@ -30,6 +30,8 @@ struct pageset {
 /** All present pages of @pm, all set. */
 enum status pageset_init(struct pageset *ps, const struct physmem *pm, struct err *err) __must_check;
 void pageset_deinit(struct pageset *ps);
+/** As it was after pageset_init(). */
+void pageset_set_all(struct pageset *ps);
 
 /** Index of @pfn's bit; false where the page does not exist. */
 bool pageset_index(const struct pageset *ps, uint64_t pfn, uint64_t *index);
