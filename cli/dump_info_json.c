@@ -99,9 +99,10 @@ static json_t *elf_json(const struct dump_info *di)
 {
 	const struct elf_details *e = di->elf;
 
-	return json_pack("{s:{s:I, s:I, s:I, s:I}}", "elf", "loads", (json_int_t)e->nr_loads, "unaligned_loads",
+	return json_pack("{s:{s:I, s:I, s:I, s:I, s:I}}", "elf", "loads", (json_int_t)e->nr_loads, "unaligned_loads",
 			 (json_int_t)di->elf_unaligned_loads, "filtered_bytes", (json_int_t)e->filtered_bytes,
-			 "truncated_bytes", (json_int_t)e->truncated_bytes);
+			 "truncated_bytes", (json_int_t)e->truncated_bytes, "beyond_bytes",
+			 (json_int_t)min_u64(e->beyond_bytes, INT64_MAX));
 }
 
 static json_t *identity_json(const struct dump_info *di)

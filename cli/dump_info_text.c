@@ -289,6 +289,9 @@ static void print_elf(const struct dump_info *di, FILE *to)
 		     units_bytes(e->filtered_bytes, size, sizeof(size)));
 	if (e->truncated_bytes)
 		line(to, "", "%s lie beyond the end of the file", units_bytes(e->truncated_bytes, size, sizeof(size)));
+	if (e->beyond_bytes)
+		line(to, "", "%s lie where the machine can have no memory: set aside",
+		     units_bytes(e->beyond_bytes, size, sizeof(size)));
 }
 
 static void print_eraseinfo(const struct dump_info *di, FILE *to)

@@ -39,6 +39,7 @@ struct phdr {
 struct load_facts {
 	uint64_t nr, nr_unaligned, nr_filtered, nr_without_vaddr;
 	uint64_t filtered_bytes;
+	uint64_t phys_end; /**< what lies there is no memory */
 };
 
 static uint64_t get_field(const uint8_t *raw, size_t off, size_t len, enum byte_order order)
@@ -83,6 +84,11 @@ static void check_load(struct check *c, struct load_facts *f, const struct phdr 
 			     "PT_LOAD of %" PRIu64 " bytes at offset %" PRIu64
 			     " ends beyond the end of the file at %" PRIu64,
 			     p->filesz, p->offset, c->src->size_bytes);
+	if (p->memsz && (p->paddr >= f->phys_end || p->memsz > f->phys_end - p->paddr))
+		findings_add(r, RULE_ELF_BEYOND, place_load(number),
+			     "PT_LOAD of %" PRIu64 " bytes at 0x%" PRIx64
+			     " ends beyond 0x%" PRIx64 ", the end of what the machine can address: no memory is there",
+			     p->memsz, p->paddr, f->phys_end);
 	f->nr++;
 	f->nr_unaligned += ((p->paddr | p->memsz) & 0xfff) != 0;
 	f->nr_without_vaddr += p->vaddr == 0 || p->vaddr == p->paddr;
@@ -191,6 +197,7 @@ enum status check_elf_headers(struct check *c, struct err *err)
 	h.order = raw[EI_DATA] == ELFDATA2MSB ? ORDER_BIG : ORDER_LITTLE;
 	size = h.is_64bit ? sizeof(Elf64_Ehdr) : sizeof(Elf32_Ehdr);
 	c->machine = machine_name(FIELD(&h, Ehdr, e_machine), h.is_64bit);
+	facts.phys_end = elf_phys_end((uint16_t)FIELD(&h, Ehdr, e_machine));
 	if (FIELD(&h, Ehdr, e_type) != ET_CORE)
 		return ST_OK; /* the reader will refuse it */
 	if (FIELD(&h, Ehdr, e_ehsize) != size)

@@ -79,6 +79,7 @@ static const struct rule_info rules[RULE_COUNT] = {
 	[RULE_ELF_INCOMPLETE] = { "elf-incomplete", VERIFY_WARNING, C, false },
 	[RULE_ELF_LOAD_OUTSIDE] = { "elf-load-outside", VERIFY_ERROR, ALL, false },
 	[RULE_ELF_FILESZ] = { "elf-filesz", VERIFY_ERROR, ALL, false },
+	[RULE_ELF_BEYOND] = { "elf-beyond", VERIFY_WARNING, NONE, false },
 	[RULE_ELF_CONFLICT] = { "elf-conflict", VERIFY_ERROR, ALL, false },
 	[RULE_ELF_OVERLAP] = { "elf-overlap", VERIFY_NOTE, NONE, false },
 	[RULE_ELF_UNALIGNED] = { "elf-unaligned", VERIFY_NOTE, NONE, false },

@@ -55,7 +55,7 @@ struct verify_finding {
 	unsigned nr_places;
 };
 
-#define VERIFY_MAX_FINDINGS 96
+#define VERIFY_MAX_FINDINGS 104
 
 struct verify_report {
 	char format[96]; /**< "flattened KDUMP version 6, x86_64, 6.1.0-13-amd64"; printable ASCII */

@@ -12,11 +12,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/log.h"
 #include "common/units.h"
 
 #define MAX_PROGRAM_HEADERS (1u << 20) /* 56 MiB of them; real dumps have tens, memory hotplug makes thousands */
 #define MAX_NOTES_BYTES (64 * MIB)
-#define MAX_PHYS_ADDR (UINT64_C(1) << 56) /* no architecture has more physical address bits */
+/*
+ * MAXPHYADDR can be no more: the page table entries have no room for it. The C-bit of encrypted memory is one of these bits, and
+ * no part of p_paddr. RISC-V and arm64 (with D128) have 56, POWER decodes 56, s390 and the others as Linux runs on them less.
+ */
+#define X86_PHYS_BITS 52
+#define MAX_PHYS_BITS 56
 
 #define EHDR_FIELD(is_64, field) ((is_64) ? offsetof(Elf64_Ehdr, field) : offsetof(Elf32_Ehdr, field))
 
@@ -148,27 +154,55 @@ static enum status append_notes(struct elf_headers *h, struct rsource *src, cons
 	return st;
 }
 
+uint64_t elf_phys_end(uint16_t machine)
+{
+	return UINT64_C(1) << (machine == EM_X86_64 || machine == EM_386 ? X86_PHYS_BITS : MAX_PHYS_BITS);
+}
+
+/* The part of @load that can be memory; nothing may be left of it. */
+static void clip_load(struct elf_headers *h, struct elf_load *load)
+{
+	uint64_t end = elf_phys_end(h->machine), room = end - min_u64(load->paddr, end);
+
+	if (load->mem_len <= room)
+		return;
+	h->nr_beyond++;
+	h->beyond_bytes += min_u64(load->mem_len - room, UINT64_MAX - h->beyond_bytes);
+	load->mem_len = room;
+	load->file_len = min_u64(load->file_len, room);
+}
+
 static enum status add_load(struct elf_headers *h, const GElf_Phdr *ph, struct err *err)
 {
-	uint64_t end;
-
-	if (ph->p_filesz > ph->p_memsz)
-		return err_set(err, ST_BAD_INPUT, "ELF PT_LOAD at 0x%" PRIx64 " has more bytes in the file than in memory",
-			       (uint64_t)ph->p_paddr);
-	if (!ph->p_memsz)
-		return ST_OK;
-	if (__builtin_add_overflow(ph->p_paddr, ph->p_memsz, &end) || end > MAX_PHYS_ADDR ||
-	    __builtin_add_overflow(ph->p_offset, ph->p_filesz, &end))
-		return err_set(err, ST_BAD_INPUT, "ELF PT_LOAD at 0x%" PRIx64 " runs over the end of the address space",
-			       (uint64_t)ph->p_paddr);
-	h->loads[h->nr_loads++] = (struct elf_load){
+	struct elf_load load = {
 		.paddr = ph->p_paddr,
 		.vaddr = ph->p_vaddr,
 		.file_off = ph->p_offset,
 		.file_len = ph->p_filesz,
 		.mem_len = ph->p_memsz,
 	};
+	uint64_t end;
+
+	if (ph->p_filesz > ph->p_memsz)
+		return err_set(err, ST_BAD_INPUT, "ELF PT_LOAD at 0x%" PRIx64 " has more bytes in the file than in memory",
+			       (uint64_t)ph->p_paddr);
+	clip_load(h, &load);
+	if (!load.mem_len)
+		return ST_OK;
+	if (__builtin_add_overflow(load.file_off, load.file_len, &end))
+		return err_set(err, ST_BAD_INPUT, "ELF PT_LOAD at 0x%" PRIx64 " runs over the end of any file", load.paddr);
+	h->loads[h->nr_loads++] = load;
 	return ST_OK;
+}
+
+static void tell_beyond(const struct elf_headers *h, const char *name)
+{
+	char size[16];
+
+	if (h->nr_beyond)
+		log_warn("%s: what PT_LOADs claim from 0x%" PRIx64 " on, where the machine can have no memory, is set aside: %s in "
+			 "%zu of them", name, elf_phys_end(h->machine), units_bytes(h->beyond_bytes, size, sizeof(size)),
+			 h->nr_beyond);
 }
 
 static enum status take_phdrs(struct elf_headers *h, struct rsource *src, Elf *elf, struct err *err)
@@ -193,8 +227,10 @@ static enum status take_phdrs(struct elf_headers *h, struct rsource *src, Elf *e
 		if (st != ST_OK)
 			return st;
 	}
+	tell_beyond(h, src->name);
 	if (!h->nr_loads)
-		return err_set(err, ST_BAD_INPUT, "ELF file has no PT_LOAD: it holds no memory");
+		return err_set(err, ST_BAD_INPUT, "ELF file has no PT_LOAD%s: it holds no memory",
+			       h->nr_beyond ? " that the machine could address" : "");
 	return ST_OK;
 }
 

@@ -152,6 +152,7 @@ static void fill_details(struct elf_physmem *e)
 
 	d->nr_loads = e->headers.nr_loads;
 	d->loads = e->headers.loads;
+	d->beyond_bytes = e->headers.beyond_bytes;
 	d->file_bytes = e->src->size_bytes;
 	d->e_flags = e->headers.flags;
 	d->marked_incomplete = e->headers.flags & E_FLAGS_INCOMPLETE;

@@ -13,6 +13,9 @@ struct elf_load {
 	uint64_t paddr, vaddr, file_off, file_len, mem_len; /**< bytes */
 };
 
+/** One past the highest physical address that a machine (EM_*) can have: what lies from there on is no memory. */
+uint64_t elf_phys_end(uint16_t machine);
+
 /** What `info` says of an ELF core beyond struct physmem. */
 struct elf_details {
 	size_t nr_loads;
@@ -22,11 +25,12 @@ struct elf_details {
 	bool marked_incomplete;	      /**< makedumpfile -E sets bit 0 of e_flags */
 	uint64_t filtered_bytes;      /**< sum of p_memsz - p_filesz: excluded, or zero */
 	uint64_t truncated_bytes;     /**< PT_LOAD bytes beyond the end of the file */
+	uint64_t beyond_bytes;	      /**< p_memsz from elf_phys_end() on, set aside: in none of the other fields */
 };
 
 /**
  * An ELF core as physical memory. Takes ownership of @src on success. PT_LOADs may be unaligned, overlap or alias; where
- * several cover one byte the first in file order wins. p_memsz beyond p_filesz is ST_NO_DATA; bytes beyond the end of a
+ * several cover one byte the first in file order wins; what no machine can address is set aside, with a warning. p_memsz beyond p_filesz is ST_NO_DATA; bytes beyond the end of a
  * truncated file are ST_IO.
  */
 enum status elf_physmem_open(struct rsource *src, struct physmem **pm, struct err *err) __must_check;

@@ -207,11 +207,65 @@ static void loads_that_overflow_are_refused(void **state)
 {
 	assert_load_refused(0, 0, 2, 1, "more bytes in the file");
 	assert_load_refused(0, 0, 1, 0, "more bytes in the file");
-	assert_load_refused(UINT64_MAX, 0, 2, 2, "address space");
-	assert_load_refused(UINT64_MAX, 0, 0, 1, "address space");
-	assert_load_refused(1, 0, UINT64_MAX, UINT64_MAX, "address space");
-	assert_load_refused(0, 0, 1, (UINT64_C(1) << 56) + 1, "address space");
-	assert_load_refused(0, UINT64_MAX, 2, 2, "address space");
+	assert_load_refused(0, UINT64_MAX, 2, 2, "end of any file");
+}
+
+/* One load at @paddr with as many bytes in the file as in memory: @left of them are taken. */
+static void assert_left(uint16_t machine, uint64_t paddr, uint64_t len, uint64_t left)
+{
+	struct fake_elf fe = fake_elf_new(true, ORDER_LITTLE);
+	struct elf_headers h;
+
+	fe.machine = machine;
+	fake_elf_phdr(&fe, PT_LOAD, 0x1000, 0, 0x100, 0x10, 0x10);
+	fake_elf_phdr(&fe, PT_LOAD, paddr, 0, 0x110, len, len);
+	fake_elf_phdr(&fe, PT_LOAD, 0x2000, 0, 0x100, 0x10, 0x10);
+	fake_elf_finish(&fe, 64, false);
+	assert_parses(&fe, &h);
+	assert_int_equal(h.nr_loads, 2 + (left != 0));
+	assert_int_equal(h.loads[1 + (left != 0)].paddr, 0x2000);
+	if (left) {
+		assert_int_equal(h.loads[1].paddr, paddr);
+		assert_int_equal(h.loads[1].mem_len, left);
+		assert_int_equal(h.loads[1].file_len, left);
+		assert_int_equal(h.loads[1].file_off, 0x110);
+	}
+	assert_int_equal(h.nr_beyond, left != len);
+	assert_int_equal(h.beyond_bytes, len - left);
+	elf_headers_deinit(&h);
+	fake_elf_free(&fe);
+}
+
+static void loads_where_no_memory_can_be_are_set_aside(void **state)
+{
+	static const struct {
+		uint16_t machine;
+		unsigned bits;
+	} of[] = { { EM_X86_64, 52 }, { EM_386, 52 }, { EM_AARCH64, 56 }, { EM_RISCV, 56 }, { EM_PPC64, 56 }, { EM_S390, 56 } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(of); i++) {
+		uint64_t end = UINT64_C(1) << of[i].bits;
+
+		assert_int_equal(elf_phys_end(of[i].machine), end);
+		assert_left(of[i].machine, end - 0x1000, 0x1000, 0x1000);
+		assert_left(of[i].machine, end - 0x1000, 0x1001, 0x1000);
+		assert_left(of[i].machine, end - 1, 0x5000, 1);
+		assert_left(of[i].machine, end, 1, 0);
+		assert_left(of[i].machine, UINT64_C(0xe1) << 56, 0x5000, 0);
+		assert_left(of[i].machine, UINT64_MAX, 2, 0);
+		assert_left(of[i].machine, 1, UINT64_MAX, end - 1);
+	}
+}
+
+static void core_of_nothing_but_such_loads_is_refused(void **state)
+{
+	struct fake_elf fe = fake_elf_new(true, ORDER_LITTLE);
+
+	fake_elf_phdr(&fe, PT_LOAD, UINT64_C(0xe1) << 48, 0, 0x100, 0x10, 0x10);
+	fake_elf_phdr(&fe, PT_LOAD, UINT64_MAX, 0, 0x100, 0, UINT64_MAX);
+	fake_elf_finish(&fe, 64, false);
+	assert_refused(&fe, "no PT_LOAD that the machine could address");
+	fake_elf_free(&fe);
 }
 
 static void every_truncation_is_survived(void **state)
@@ -583,6 +637,8 @@ int main(void)
 		cmocka_unit_test(wrong_counts_are_refused),
 		cmocka_unit_test(what_is_no_core_is_refused_by_name),
 		cmocka_unit_test(loads_that_overflow_are_refused),
+		cmocka_unit_test(loads_where_no_memory_can_be_are_set_aside),
+		cmocka_unit_test(core_of_nothing_but_such_loads_is_refused),
 		cmocka_unit_test(every_truncation_is_survived),
 		cmocka_unit_test(random_damage_is_survived),
 		cmocka_unit_test(note_segments_follow_each_other_aligned),
