@@ -90,7 +90,7 @@ static void print_report(const struct arm_report *r, bool dry_run)
 				   : ", built anew");
 	printf("  target       %s\n", r->record.target);
 	printf("  reservation  %s\n", units_bytes(r->reserved_bytes, reserved, sizeof(reserved)));
-	if (r->cpus.parameters[0])
+	if (r->cpus.nr)
 		printf("  CPUs         %u: %s\n", r->cpus.nr, r->cpus.why);
 	else
 		printf("  CPUs         %s\n", r->cpus.why);
@@ -108,7 +108,7 @@ static json_t *report_json(const struct arm_report *r, bool dry_run)
 			 "initramfs_bytes", (json_int_t)r->initramfs_bytes, "initramfs_built", r->initramfs_built,
 			 "target", r->record.target, "method", r->record.method, "cmdline", r->record.cmdline,
 			 "reserved_bytes", (json_int_t)r->reserved_bytes, "set_panic_on_oops", r->set_panic_on_oops,
-			 "cpus", r->cpus.parameters[0] ? json_integer(r->cpus.nr) : json_null(), "why_cpus",
+			 "cpus", r->cpus.nr ? json_integer(r->cpus.nr) : json_null(), "why_cpus",
 			 r->cpus.why);
 }
 

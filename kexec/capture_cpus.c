@@ -60,37 +60,44 @@ static void read_cpuinfo(const char *text, struct capture_cpus *cpus)
 	}
 }
 
-/* The number that maxcpus= gives. False: it is none, and the kernel's to make something of. */
-static bool read_maxcpus(const char *text, size_t len, unsigned *nr)
+/* 0: it is no plain number, and the kernel's to make something of. */
+static unsigned plain_number(const char *text, size_t len)
 {
 	unsigned long v;
 	char *end;
 
-	if (*text < '0' || *text > '9')
-		return false;
+	if (!text || *text < '0' || *text > '9')
+		return 0;
 	v = strtoul(text, &end, 0);
 	if (end != text + len || v > INT_MAX)
-		return false;
-	*nr = (unsigned)max_u64(v, 1); /* 0: one CPU, without SMP */
-	return true;
+		return 0;
+	return (unsigned)max_u64(v, 1); /* maxcpus=0: one CPU, without SMP */
 }
 
 /*
  * What the user says, if anything. maxcpus= alone starts no more than that, but leaves every CPU of the machine
- * possible, each with its per-CPU memory in the reservation: nr_cpus= beside it does not.
+ * possible, each with its per-CPU memory in the reservation: nr_cpus= beside it does not. That the boot CPU must not be
+ * started again goes for these CPUs too.
  */
 static bool take_given(const char *append, struct capture_cpus *c)
 {
-	size_t nr_len, max_len;
+	size_t nr_len = 0, max_len = 0, apic_len;
 	const char *nr_cpus = cmdline_value(append, "nr_cpus", &nr_len);
 	const char *maxcpus = cmdline_value(append, "maxcpus", &max_len);
+	unsigned possible = plain_number(nr_cpus, nr_len), started = plain_number(maxcpus, max_len);
+	int n = 0;
 
 	if (!nr_cpus && !maxcpus)
 		return false;
-	c->nr = 1;
-	if (!nr_cpus && read_maxcpus(maxcpus, max_len, &c->nr))
-		snprintf(c->parameters, sizeof(c->parameters), "nr_cpus=%u", c->nr);
 	snprintf(c->why, sizeof(c->why), "as cmdline_append says");
+	if ((nr_cpus && !possible) || (maxcpus && !started))
+		return true;
+	c->nr = (unsigned)min_u64(nr_cpus ? possible : started, maxcpus ? started : possible);
+	if (!nr_cpus)
+		n = snprintf(c->parameters, sizeof(c->parameters), "nr_cpus=%u", c->nr);
+	if (c->nr > 1 && c->has_boot_apic && !cmdline_value(append, "disable_cpu_apicid", &apic_len))
+		snprintf(c->parameters + n, sizeof(c->parameters) - (size_t)n, "%sdisable_cpu_apicid=%" PRIu32,
+			 n ? " " : "", c->boot_apic);
 	return true;
 }
 
