@@ -8,6 +8,7 @@
 
 #include "cli/cli.h"
 #include "common/exit_codes.h"
+#include "common/log.h"
 #include "common/units.h"
 #include "initramfs/config.h"
 #include "initramfs/mkinitramfs.h"
@@ -137,6 +138,8 @@ int cmd_mkinitramfs(int argc, char **argv)
 	st = mkinitramfs_build(&o.build, &image, &err);
 	if (st != ST_OK)
 		return cli_fail(&err, o.json);
+	if (*image.ambiguous)
+		log_warn("%s", image.ambiguous);
 	if (!o.output)
 		o.output = mkinitramfs_path(&config, image.release, path, sizeof(path));
 	st = mkinitramfs_write(&image, o.output, &err);

@@ -124,6 +124,8 @@ static void print_status(const struct setup_status *s)
 		       *s->mounted_at ? "mounted at " : "not mounted", s->mounted_at);
 	else
 		printf("target       %s: %s\n", s->target, s->why_no_target);
+	if (*s->ambiguous)
+		printf("             not the only one: %s\n", s->ambiguous);
 	if (*s->last_dump)
 		printf("last dump    %s: %s\n", s->last_dump, s->last_dump_state);
 	else
@@ -144,9 +146,9 @@ static json_t *status_json(const struct setup_status *s)
 			      (json_int_t)s->initramfs_bytes, "age_seconds", (json_int_t)s->initramfs_age_seconds,
 			      "state", stale_name(s->stale), "why_unknown", text_or_null(s->why_unknown), "is_loaded",
 			      s->loaded_is_current);
-	target = json_pack("{s:s, s:o, s:o, s:o, s:o}", "name", s->target, "device", text_or_null(s->device), "fstype",
+	target = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "name", s->target, "device", text_or_null(s->device), "fstype",
 			   text_or_null(s->fstype), "mounted_at", text_or_null(s->mounted_at), "error",
-			   text_or_null(s->why_no_target));
+			   text_or_null(s->why_no_target), "ambiguous", text_or_null(s->ambiguous));
 	return json_pack("{s:b, s:b, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "loaded", s->kernel.loaded,
 			 "loaded_by_innercore", s->have_record, "reserved_bytes", (json_int_t)s->kernel.reserved_bytes,
 			 "kernel", text_or_null(r->kernel), "release", text_or_null(r->release), "method",

@@ -207,6 +207,7 @@ static enum status start_dumpdir(struct init *in, struct err *err)
 		.target = config_target_name(&in->config, target, sizeof(target)),
 		.device = in->dev.node,
 		.fstype = in->dev.fstype,
+		.uuid = in->dev.uuid,
 	};
 	enum status st;
 
@@ -217,7 +218,8 @@ static enum status start_dumpdir(struct init *in, struct err *err)
 	in->doc = status_file_new(&facts);
 	write_status(in, "start");
 	dumpdir_reserve(in->dirfd);
-	log_info("saving to %s/%s on %s (%s)", in->config.path, in->name, in->dev.node, in->dev.fstype);
+	log_info("saving to %s/%s on %s (%s, UUID=%s)", in->config.path, in->name, in->dev.node, in->dev.fstype,
+		 in->dev.uuid);
 	return ST_OK;
 }
 

@@ -94,6 +94,7 @@ static enum status modules_of_this_system(struct build *b, struct err *err)
 		return st;
 	snprintf(b->image->target, sizeof(b->image->target), "%s (%s, %s)",
 		 config_target_name(config, name, sizeof(name)), dev.node, dev.fstype);
+	target_is_ambiguous(&target_places, config, &dev, b->image->ambiguous, sizeof(b->image->ambiguous));
 	st = drivers_of_memory(SYS, &b->optional, err);
 	if (st == ST_OK)
 		st = drivers_of_block_device(SYS, dev.major_nr, dev.minor_nr, &b->wanted, err);

@@ -28,6 +28,7 @@ struct mkinitramfs_image {
 	struct word_list modules; /**< names, in load order */
 	char release[128];
 	char target[360]; /**< "UUID=... (/dev/vda1, ext4)" */
+	char ambiguous[ERR_TEXT_MAX]; /**< that another file system has the target's label too; empty: none has */
 };
 
 /**

@@ -44,6 +44,7 @@ json_t *status_file_new(const struct status_facts *facts)
 	status_file_set(target, "name", facts->target);
 	status_file_set(target, "device", facts->device);
 	status_file_set(target, "fstype", facts->fstype);
+	status_file_set(target, "uuid", facts->uuid);
 	json_object_set_new(doc, "target", target);
 	json_object_set_new(doc, "files", json_object());
 	json_object_set_new(doc, "errors", json_array());

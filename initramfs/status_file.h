@@ -13,8 +13,8 @@ struct json_t;
 /**
  * status.json beside a dump, an object:
  *   tool, version; state "started" | "complete" | "incomplete" | "failed"; stage: what was being done;
- *   crash_time (UTC, ISO 8601), crash_time_source "VMCOREINFO" | "clock"; release; target {name, device, fstype};
- *   files {NAME: bytes}; errors [text]; and at the end capture (see capture_report_json()), sha256 {NAME: hex},
+ *   crash_time (UTC, ISO 8601), crash_time_source "VMCOREINFO" | "clock"; release; target {name, device, fstype,
+ *   uuid}; files {NAME: bytes}; errors [text]; and at the end capture (see capture_report_json()), sha256 {NAME: hex},
  * seconds. "started" that stays means that the capture was cut short; what `files` names was whole by then. All
  * functions take NULL for a document that memory did not suffice for, and do nothing then.
  */
@@ -22,7 +22,7 @@ struct status_facts {
 	uint64_t crash_seconds; /**< unix time */
 	const char *crash_time_source;
 	const char *release;
-	const char *target, *device, *fstype;
+	const char *target, *device, *fstype, *uuid;
 };
 
 /** A new document in state "started"; NULL: out of memory. */

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -21,8 +22,9 @@
 #include "common/log.h"
 #include "common/units.h"
 
-#define SYS_BLOCK "/sys/class/block"
 #define POLL_MICROSECONDS 100000
+
+const struct target_places target_places = { .sys_block = "/sys/class/block", .dev = "/dev" };
 
 /* What the probe of one device said; empty strings where it said nothing. */
 struct probed {
@@ -98,6 +100,7 @@ static enum status take_device(const struct config *config, const char *node, co
 		return err_set(err, ST_NOT_FOUND, "%s is no block device", node);
 	snprintf(dev->node, sizeof(dev->node), "%s", node);
 	snprintf(dev->fstype, sizeof(dev->fstype), "%s", p->type);
+	snprintf(dev->uuid, sizeof(dev->uuid), "%s", p->uuid);
 	dev->major_nr = major(st.st_rdev);
 	dev->minor_nr = minor(st.st_rdev);
 	return ST_OK;
@@ -123,45 +126,69 @@ static bool is_wanted(const struct config *config, const struct probed *p)
 }
 
 /* "sda1" -> "/dev/sda1"; sysfs writes "!" for the "/" of names such as cciss/c0d0. */
-static bool device_node(const char *sys_name, char *node, size_t len)
+static bool device_node(const struct target_places *places, const char *sys_name, char *node, size_t len)
 {
-	char line[32], path[300];
+	size_t folder_len = strlen(places->dev);
+	char line[32], path[PATH_MAX];
 
 	if (!strncmp(sys_name, "ram", 3) || !strncmp(sys_name, "zram", 4) || !strncmp(sys_name, "fd", 2) ||
 	    !strncmp(sys_name, "sr", 2))
 		return false; /* never a target; an empty drive can block a probe for long */
-	if ((size_t)snprintf(path, sizeof(path), SYS_BLOCK "/%s/size", sys_name) >= sizeof(path) ||
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s/size", places->sys_block, sys_name) >= sizeof(path) ||
 	    strtoull(file_first_line(path, line, sizeof(line)), NULL, 10) == 0)
 		return false;
-	if ((size_t)snprintf(node, len, "/dev/%s", sys_name) >= len)
+	if ((size_t)snprintf(node, len, "%s/%s", places->dev, sys_name) >= len)
 		return false;
-	for (char *c = node; *c; c++)
+	for (char *c = node + folder_len; *c; c++)
 		if (*c == '!')
 			*c = '/';
 	return true;
 }
 
+/* The next device of @dir that can be probed. */
+static bool next_device(const struct target_places *places, DIR *dir, char *node, size_t len, struct probed *p)
+{
+	struct dirent *e;
+
+	while ((e = readdir(dir)))
+		if (e->d_name[0] != '.' && device_node(places, e->d_name, node, len) && probe_node(node, p))
+			return true;
+	return false;
+}
+
+/* The first one: to ask all of them could take long, and in the capture kernel a broken disk may be the reason of the crash. */
 static enum status find_by_scan(const struct config *config, struct target_device *dev, struct err *err)
 {
-	_cleanup_(cleanup_dir) DIR *dir = opendir(SYS_BLOCK);
-	char name[264];
-	struct dirent *e;
+	_cleanup_(cleanup_dir) DIR *dir = opendir(target_places.sys_block);
+	char name[264], node[sizeof(dev->node)];
+	struct probed p;
 	unsigned nr_probed = 0;
 
 	if (!dir)
-		return err_set_errno(err, ST_NOT_FOUND, errno, "cannot list %s", SYS_BLOCK);
-	while ((e = readdir(dir))) {
-		char node[280];
-		struct probed p;
-
-		if (e->d_name[0] == '.' || !device_node(e->d_name, node, sizeof(node)) || !probe_node(node, &p))
-			continue;
-		nr_probed++;
+		return err_set_errno(err, ST_NOT_FOUND, errno, "cannot list %s", target_places.sys_block);
+	for (; next_device(&target_places, dir, node, sizeof(node), &p); nr_probed++)
 		if (is_wanted(config, &p))
 			return take_device(config, node, &p, dev, err);
-	}
 	return err_set(err, ST_NOT_FOUND, "no file system %s on any of %u block devices",
 		       config_target_name(config, name, sizeof(name)), nr_probed);
+}
+
+bool target_is_ambiguous(const struct target_places *places, const struct config *config, const struct target_device *dev,
+			 char *text, size_t len)
+{
+	_cleanup_(cleanup_dir) DIR *dir = config->target_kind == TARGET_LABEL ? opendir(places->sys_block) : NULL;
+	char node[sizeof(dev->node)];
+	struct probed p;
+
+	/* Another device with the same UUID is another way to the same file system. */
+	while (dir && next_device(places, dir, node, sizeof(node), &p)) {
+		if (!is_wanted(config, &p) || !strcmp(node, dev->node) || !strcmp(p.uuid, dev->uuid))
+			continue;
+		snprintf(text, len, "%s and %s both have LABEL=%s, and after a crash either may be taken: write target = UUID=%s",
+			 dev->node, node, config->target, dev->uuid);
+		return true;
+	}
+	return false;
 }
 
 enum status target_find(const struct config *config, struct target_device *dev, struct err *err)

@@ -3,6 +3,7 @@
 #define INITRAMFS_TARGET_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "common/err.h"
 #include "initramfs/config.h"
@@ -11,6 +12,7 @@
 struct target_device {
 	char node[280];	 /**< "/dev/vda1" */
 	char fstype[32]; /**< as probed: "ext4", "xfs", "vfat" */
+	char uuid[64];	 /**< of the file system; empty where it has none */
 	unsigned major_nr, minor_nr;
 };
 
@@ -19,6 +21,20 @@ struct target_device {
  * devices is. ST_NOT_FOUND: no such device now. ST_UNSUPPORTED: it is there, but holds no file system that can be used.
  */
 enum status target_find(const struct config *config, struct target_device *dev, struct err *err) __must_check;
+
+/** Where block devices are listed, and where their nodes are. */
+struct target_places {
+	const char *sys_block, *dev;
+};
+/** Those of the running system, where target_find() looks. */
+extern const struct target_places target_places;
+
+/**
+ * Is there another file system with the label by which @config names its target, so that it is chance which one
+ * target_find() takes? Then @text says so, and how to name @dev, the one that it took. Probes every device.
+ */
+bool target_is_ambiguous(const struct target_places *places, const struct config *config, const struct target_device *dev,
+			 char *text, size_t len);
 
 /** target_find() again and again until the device is there or config->target_wait_seconds have passed. */
 enum status target_wait(const struct config *config, struct target_device *dev, struct err *err) __must_check;

@@ -99,6 +99,8 @@ static enum status build_if_stale(const struct arm_options *o, struct arm_report
 		return err_wrap(err, st, "cannot build the initramfs");
 	mkinitramfs_path(o->config, record->release, record->initramfs, sizeof(record->initramfs));
 	snprintf(record->target, sizeof(record->target), "%s", image.target);
+	if (*image.ambiguous)
+		log_warn("%s", image.ambiguous);
 	report->initramfs_bytes = image.len_bytes;
 	/* Bytes are reproducible, so the only true test of staleness is to build and compare. */
 	report->initramfs_built = !mkinitramfs_is_same(&image, record->initramfs);

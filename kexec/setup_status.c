@@ -89,6 +89,7 @@ static void read_target(const struct config *config, struct setup_status *s)
 	}
 	snprintf(s->device, sizeof(s->device), "%s", dev.node);
 	snprintf(s->fstype, sizeof(s->fstype), "%s", dev.fstype);
+	target_is_ambiguous(&target_places, config, &dev, s->ambiguous, sizeof(s->ambiguous));
 	if (file_read_all(MOUNTINFO, MOUNTINFO_MAX_BYTES, &mountinfo, &len, &err) != ST_OK)
 		return;
 	if (setup_status_find_mount((const char *)mountinfo, dev.major_nr, dev.minor_nr, s->mounted_at,

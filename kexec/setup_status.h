@@ -26,6 +26,7 @@ struct setup_status {
 	char target[264];
 	char device[280], fstype[32]; /**< "": the target is not there */
 	char why_no_target[ERR_TEXT_MAX];
+	char ambiguous[ERR_TEXT_MAX];	      /**< that another file system has the target's label too; "": none has */
 	char mounted_at[4096];		      /**< "": it is not mounted */
 	char last_dump[DUMPDIR_NAME_LEN + 1]; /**< "": none, or not to be seen */
 	char last_dump_state[32];

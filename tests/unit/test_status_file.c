@@ -21,6 +21,7 @@ static const struct status_facts facts = {
 	.target = "LABEL=crash",
 	.device = "/dev/vdb",
 	.fstype = "ext4",
+	.uuid = "6f7e6f7c-5d3a-4a39-9c3e-0a4c5cf1f0aa",
 };
 
 static json_t *read_back(struct temp_dir *t)
@@ -59,6 +60,7 @@ static void tells_what_it_was_told(void **state)
 	assert_string_equal(json_string_value(json_object_get(back, "crash_time")), "2026-11-24T02:01:55Z");
 	assert_int_equal(json_integer_value(json_object_get(json_object_get(back, "files"), DUMPDIR_DMESG)),
 			 5000000000);
+	assert_string_equal(json_string_value(json_object_get(json_object_get(back, "target"), "uuid")), facts.uuid);
 	assert_int_equal(json_array_size(json_object_get(back, "errors")), 2);
 	assert_true(json_is_true(json_object_get(json_object_get(back, "capture"), "complete")));
 	json_decref(back);
