@@ -31,7 +31,11 @@
 /* Allocations of the code under test, by number; that number @fail fails, once. */
 static unsigned nr_allocations, fail;
 
-#ifndef __SANITIZE_ADDRESS__ /* has its own, which cannot be made to fail */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) /* have their own, which cannot be made to fail */
+#define CAN_FAIL false
+#else
+#define CAN_FAIL true
+
 void *__libc_malloc(size_t len);
 void *__libc_calloc(size_t nr, size_t len);
 void *__libc_realloc(void *p, size_t len);
@@ -145,9 +149,6 @@ static int32_t level_in_header(const char *path)
 
 static void second_plan_without_memory_keeps_everything(void **state)
 {
-#ifdef __SANITIZE_ADDRESS__
-	skip();
-#else
 	char source[PATH_MAX], dest[PATH_MAX];
 	struct plans plans = { 0 };
 	struct capture_config c = {
@@ -181,8 +182,7 @@ static void second_plan_without_memory_keeps_everything(void **state)
 		assert_int_equal(r.why_unfiltered[0] != '\0', !r.filtered);
 		nr_unfiltered += !r.filtered;
 	}
-	assert_true(nr_unfiltered > 0);
-#endif
+	assert_int_equal(nr_unfiltered > 0, CAN_FAIL);
 }
 
 int main(void)
