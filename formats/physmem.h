@@ -94,8 +94,8 @@ enum status physmem_read_some(struct physmem *pm, uint64_t paddr, void *buf, siz
 enum status physmem_read(struct physmem *pm, uint64_t paddr, void *buf, size_t len, struct err *err) __must_check;
 
 /**
- * The @len bytes at @paddr where they lie, so that nobody needs to copy them; they have been touched, and none of them fails.
- * NULL: there is no such place, read them. Valid until the next view, clone or close of @pm; reads do no harm.
+ * The @len bytes at @paddr where they lie, so that nobody needs to copy them. NULL: there is no such place, read them.
+ * As rsource_view(), and to be ended by rsource_view_end().
  */
 const uint8_t *physmem_view(struct physmem *pm, uint64_t paddr, size_t len);
 

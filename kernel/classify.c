@@ -4,20 +4,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "formats/io/rsource.h"
 #include "kernel/facts.h"
 #include "kernel/pagerun.h"
+
+#define NO_BATCH UINT64_MAX
 
 struct classifier {
 	struct page_layout layout;
 	struct page_runs runs;
 	bool has_runs; /* the layout is one for short looks */
 	struct memmap *mm;
-	/* One batch: where it lies, or in the buffer. */
+	/* One batch: where it lies, only while it is run, or in the buffer. */
 	const uint8_t *raw;
 	uint8_t *buf;
 	bool valid[CLASSIFY_BATCH_PAGES]; /* unless all are */
 	bool all_valid;
-	uint64_t base_pfn; /* of raw[0] */
+	uint64_t base_pfn; /* of raw[0]; NO_BATCH */
 	size_t nr;	   /* struct pages in raw */
 	/* And one struct page more, read when it is asked for: the first tail behind a head that is last in its batch. */
 	uint8_t behind[PAGE_STRUCT_MAX];
@@ -103,17 +106,13 @@ void classifier_take_counts(struct classifier *c, struct classify_counts *counts
 	c->counts = (struct classify_counts){ 0 };
 }
 
-static void load(struct classifier *c, uint64_t start_pfn, size_t nr)
+static void set_batch(struct classifier *c, uint64_t start_pfn, size_t nr, const uint8_t *raw, bool all_valid)
 {
 	c->base_pfn = start_pfn;
 	c->nr = nr;
 	c->behind_asked = false;
-	c->raw = memmap_view(c->mm, start_pfn, nr);
-	c->all_valid = c->raw;
-	if (c->raw)
-		return;
-	c->all_valid = memmap_read(c->mm, start_pfn, nr, c->buf, c->valid) == nr;
-	c->raw = c->buf;
+	c->raw = raw;
+	c->all_valid = all_valid;
 }
 
 static const uint8_t *struct_behind(struct classifier *c)
@@ -299,7 +298,7 @@ enum kernel_kind classifier_kernel_kind(struct classifier *c, uint64_t pfn)
 	uint64_t vaddr, head_vaddr, head_pfn;
 	bool has_next;
 
-	if (!facts_in_batch(c, pfn, &f) || !memmap_vaddr_of(c->mm, pfn, &vaddr))
+	if (!classifier_facts(c, pfn, &f) || !memmap_vaddr_of(c->mm, pfn, &vaddr))
 		return KERNEL_KIND_OTHER;
 	if (page_is_tail(&c->layout, &f, vaddr, &head_vaddr) &&
 	    !(memmap_pfn_of(c->mm, head_vaddr, &head_pfn) && facts_anywhere(c, head_pfn, &f, &next, &has_next)))
@@ -365,13 +364,8 @@ static void run_section(struct classifier *c, uint64_t pfn, uint64_t end_pfn, ui
 	}
 }
 
-void classifier_run(struct classifier *c, uint64_t start_pfn, uint64_t end_pfn, uint8_t *class)
+static void run_batch(struct classifier *c, uint64_t start_pfn, uint64_t end_pfn, uint8_t *class)
 {
-	if (start_pfn != c->batch_end_pfn)
-		look_back(c, start_pfn);
-	end_pfn = min_u64(end_pfn, start_pfn + CLASSIFY_BATCH_PAGES);
-	load(c, start_pfn, (size_t)(end_pfn - start_pfn));
-	c->batch_end_pfn = end_pfn;
 	while (start_pfn < end_pfn) {
 		uint64_t stop = min_u64(end_pfn, memmap_section_end(c->mm, start_pfn)), vaddr;
 
@@ -382,4 +376,42 @@ void classifier_run(struct classifier *c, uint64_t start_pfn, uint64_t end_pfn, 
 		class += stop - start_pfn;
 		start_pfn = stop;
 	}
+}
+
+/* Where the batch lies. False: it cannot be seen there, or not all of it, and nothing is told of it. */
+static bool run_view(struct classifier *c, uint64_t start_pfn, uint64_t end_pfn, uint8_t *class)
+{
+	const uint8_t *view = memmap_view(c->mm, start_pfn, (size_t)(end_pfn - start_pfn));
+	struct classify_counts counts = c->counts;
+	uint64_t free_end_pfn = c->free_end_pfn;
+
+	if (!view)
+		return false;
+	set_batch(c, start_pfn, (size_t)(end_pfn - start_pfn), view, true);
+	run_batch(c, start_pfn, end_pfn, class);
+	c->base_pfn = NO_BATCH;
+	if (rsource_view_end())
+		return true;
+	c->counts = counts;
+	c->free_end_pfn = free_end_pfn;
+	c->head_known = false;
+	return false;
+}
+
+static void run_copy(struct classifier *c, uint64_t start_pfn, uint64_t end_pfn, uint8_t *class)
+{
+	size_t nr = (size_t)(end_pfn - start_pfn);
+
+	set_batch(c, start_pfn, nr, c->buf, memmap_read(c->mm, start_pfn, nr, c->buf, c->valid) == nr);
+	run_batch(c, start_pfn, end_pfn, class);
+}
+
+void classifier_run(struct classifier *c, uint64_t start_pfn, uint64_t end_pfn, uint8_t *class)
+{
+	if (start_pfn != c->batch_end_pfn)
+		look_back(c, start_pfn);
+	end_pfn = min_u64(end_pfn, start_pfn + CLASSIFY_BATCH_PAGES);
+	c->batch_end_pfn = end_pfn;
+	if (!run_view(c, start_pfn, end_pfn, class))
+		run_copy(c, start_pfn, end_pfn, class);
 }

@@ -34,7 +34,8 @@ bool memmap_pfn_of(const struct memmap *mm, uint64_t vaddr, uint64_t *pfn);
 size_t memmap_read(struct memmap *mm, uint64_t start_pfn, size_t nr, uint8_t *buf, bool *valid);
 
 /**
- * The same struct pages where they lie, without a copy: all of them are there. NULL: read them. Valid until the next view.
+ * The same struct pages where they lie, without a copy: all of them are there. NULL: read them. As rsource_view(), and
+ * to be ended by rsource_view_end().
  */
 const uint8_t *memmap_view(struct memmap *mm, uint64_t start_pfn, size_t nr);
 

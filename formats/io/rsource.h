@@ -74,10 +74,17 @@ enum status rsource_read(struct rsource *src, uint64_t off, void *buf, size_t le
 struct range rsource_next_data(struct rsource *src, uint64_t off);
 
 /**
- * The @len bytes at @off where they lie, so that nobody needs to copy them; they have been touched, and none of them fails. NULL:
- * this source keeps no such place, or not for these: read them. Valid until the next view, clone or close; reads do no harm.
+ * The @len bytes at @off where they lie, so that nobody needs to copy them. NULL: this source keeps no such place (a
+ * regular file never does: it may be cut short at any time), or not for these: read them. For the calling thread, until
+ * it ends it by rsource_view_end() or asks any source for another, and not beyond a clone or close; reads do no harm.
  */
 const uint8_t *rsource_view(struct rsource *src, uint64_t off, size_t len);
+
+/**
+ * End this thread's view. False: memory failed under it (a machine check), and from some moment on it showed zeros:
+ * what was seen in it does not count, and the bytes have to be read.
+ */
+bool rsource_view_end(void) __must_check;
 
 static inline void rsource_closep(struct rsource **src)
 {

@@ -2,16 +2,18 @@
 /*
  * Files, block devices and /proc/vmcore.
  *
- * A regular file is read with pread(2): an I/O error comes back as a number, where a mapping would answer with SIGBUS. In
- * /proc/vmcore it is the other way round: each read(2) there maps and unmaps every page on its own, 10 to 50 times slower
- * than mmap(2) of a large window, and the window is a plain remap of old memory, populated when it is made. The one fault
- * left is a machine check, which the kernel reports as SIGBUS; copying out of a window is guarded against it.
+ * A regular file is read with pread(2): an I/O error comes back as a number, where a mapping would answer with SIGBUS.
+ * In /proc/vmcore it is the other way round: each read(2) there maps and unmaps every page on its own, 10 to 50 times
+ * slower than mmap(2) of a large window, and the window is a plain remap of old memory, populated when it is made. The
+ * one fault left is a machine check, which the kernel reports as SIGBUS; copying out of a window is guarded against it,
+ * and who looks at a view is told.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -30,7 +32,6 @@
 #define WINDOW_BYTES_CLONE (512 * KIB)
 #define NR_WINDOWS 2 /* one stays with the metadata while the other runs through the data; 8 MiB mapped at most */
 #define COPY_BYTES 4096u /* the smallest unit that can fail on its own */
-#define TOUCH_BYTES 64u /* a line of cache: what the machine fetches in one go, and checks */
 #define PROC_SUPER_MAGIC_NR 0x9fa0
 
 struct window {
@@ -38,6 +39,7 @@ struct window {
 	uint64_t off;
 	size_t len;
 	uint64_t last_used;
+	volatile bool is_blank; /* on_sigbus() has put zeros there */
 };
 
 struct file_source {
@@ -53,13 +55,36 @@ struct file_source {
 /* Where a SIGBUS inside guarded_copy() goes on; NULL outside of it. Per thread: the handler runs on the thread that faulted. */
 static _Thread_local sigjmp_buf *volatile bus_landing;
 
+/* The window that this thread looks at through a view; NULL: none. */
+static _Thread_local struct window *volatile bus_window;
+
 /* What handled SIGBUS before; a handler can only look at static storage. Written once, before ours is installed. */
 static struct sigaction bus_before;
+
+/*
+ * Zeros in place of a window, so that who looks at it can go on and ask when he is done. All of it: of memory that is
+ * not the capture kernel's own, the signal does not tell the address. False: that has been done, so the fault is
+ * elsewhere.
+ */
+static bool blank_viewed_window(void)
+{
+	struct window *w = bus_window;
+	int saved_errno = errno;
+
+	if (!w || w->is_blank)
+		return false;
+	w->is_blank =
+		mmap((void *)w->addr, w->len, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
+	errno = saved_errno;
+	return w->is_blank;
+}
 
 static void on_sigbus(int sig)
 {
 	if (bus_landing)
 		siglongjmp(*bus_landing, 1);
+	if (blank_viewed_window())
+		return;
 	/* Not ours: as if we had never been there. PID 1's own handler ends in a reboot. */
 	sigaction(sig, &bus_before, NULL);
 	raise(sig);
@@ -87,29 +112,12 @@ static size_t guarded_copy(uint8_t *to, const uint8_t *from, size_t len)
 	return done;
 }
 
-/* Touch each cache line. False: not all of it is there. */
-static bool guarded_touch(const uint8_t *at, size_t len)
-{
-	sigjmp_buf landing;
-	volatile bool whole = false; /* survives the jump */
-
-	bus_landing = &landing;
-	if (!sigsetjmp(landing, 0)) {
-		for (size_t i = 0; i < len; i += TOUCH_BYTES)
-			(void)*(const volatile uint8_t *)(at + i);
-		(void)*(const volatile uint8_t *)(at + len - 1);
-		whole = true;
-	}
-	bus_landing = NULL;
-	return whole;
-}
-
 static struct window *window_find(struct file_source *f, uint64_t off)
 {
 	for (size_t i = 0; i < NR_WINDOWS; i++) {
 		struct window *w = &f->windows[i];
 
-		if (w->addr && off >= w->off && off - w->off < w->len) {
+		if (w->addr && !w->is_blank && off >= w->off && off - w->off < w->len) {
 			w->last_used = ++f->clock;
 			return w;
 		}
@@ -188,16 +196,25 @@ static const uint8_t *file_view(struct rsource *src, uint64_t off, size_t len)
 	struct file_source *f = (struct file_source *)src;
 	struct window *w;
 
-	f->viewed = NULL;
+	f->viewed = bus_window = NULL;
 	if (!f->use_windows || len > VIEW_BYTES_MAX)
 		return NULL;
 	w = window_find(f, off);
 	if (!w || w->len - (off - w->off) < len)
 		w = window_map(f, off, len);
-	if (!w || !guarded_touch(w->addr + (off - w->off), len))
+	if (!w)
 		return NULL;
-	f->viewed = w;
+	f->viewed = bus_window = w;
 	return w->addr + (off - w->off);
+}
+
+bool rsource_view_end(void)
+{
+	struct window *w = bus_window;
+
+	atomic_signal_fence(memory_order_seq_cst); /* all that was looked at comes before the answer */
+	bus_window = NULL;
+	return !w || !w->is_blank;
 }
 
 static struct range file_next_data(struct rsource *src, uint64_t off)

@@ -6,7 +6,8 @@ A file whose reads fail where the caller wants: a file system of one file, spoke
 
 serves BACKING as MOUNTPOINT/core and runs COMMAND, whose exit code it gives. RANGES are START-END byte offsets, comma
 separated: reads there end in EIO, and touching them in a mapping in SIGBUS, as a broken medium or /proc/vmcore over a
-machine check would. A range "slow:START-END" is read with a pause instead. Needs root and /dev/fuse.
+machine check would. A range "slow:START-END" is read with a pause instead; with "cut:START-END", the file turns out to end at
+START, as one does that is cut short after it was opened. Needs root and /dev/fuse.
 """
 import ctypes
 import errno
@@ -29,10 +30,11 @@ def available():
 
 
 class FaultFs:
-    def __init__(self, backing, mountpoint, bad, slow):
+    def __init__(self, backing, mountpoint, bad, slow, cut):
         self.data_fd = os.open(backing, os.O_RDONLY)
         self.size = os.fstat(self.data_fd).st_size
         self.bad, self.slow = bad, slow
+        self.end = min((start for start, _ in cut), default=self.size)
         self.fuse_fd = os.open('/dev/fuse', os.O_RDWR)
         libc = ctypes.CDLL(None, use_errno=True)
         options = f'fd={self.fuse_fd},rootmode=40000,user_id=0,group_id=0'
@@ -44,7 +46,7 @@ class FaultFs:
         return struct.pack('<QQQ24x12xIIIIIII', node, size, -(-size // 512), mode, 1, 0, 0, 0, 4096, 0)
 
     def read(self, offset, size):
-        end = min(offset + size, self.size)
+        end = min(offset + size, self.end)
         if any(a < end and offset < b for a, b in self.slow):
             time.sleep(PAUSE_SECONDS)
         if any(a < end and offset < b for a, b in self.bad):
@@ -92,11 +94,11 @@ class FaultFs:
 
 def main():
     backing, mountpoint, ranges = sys.argv[1:4]
-    bad, slow = [], []
+    into = {'': [], 'slow': [], 'cut': []}
     for text in filter(None, ranges.split(',')):
-        into = slow if text.startswith('slow:') else bad
-        into.append(tuple(int(n) for n in text.removeprefix('slow:').split('-')))
-    fs = FaultFs(backing, mountpoint, bad, slow)
+        kind, _, span = text.rpartition(':')
+        into[kind].append(tuple(int(n) for n in span.split('-')))
+    fs = FaultFs(backing, mountpoint, *into.values())
     threading.Thread(target=fs.serve, daemon=True).start()
     code = subprocess.call(sys.argv[4:])
     sys.stdout.flush()

@@ -23,7 +23,7 @@ def capture_from_faulty(binary, src, bad, dest, level, scratch, codec='zlib', pr
     """Capture @src with reads of the byte ranges @bad of the file failing."""
     mountpoint = scratch / 'faulty'
     mountpoint.mkdir(exist_ok=True)
-    ranges = ','.join(f'{a}-{b}' for a, b in bad)
+    ranges = ','.join(text if isinstance(text, str) else '{}-{}'.format(*text) for text in bad)
     argv = ['unshare', '-m', sys.executable, str(HERE / 'faultfs.py'), src, str(mountpoint), ranges]
     argv += ['env', f'LD_PRELOAD={preload}'] if preload else []
     argv += [binary, 'capture', '-z', codec, '-d', str(level), '--json', '-q', str(mountpoint / 'core'), str(dest)]
@@ -143,18 +143,22 @@ def test_unreadable_headers(sanitized, cores, scratch):
     assert not (scratch / 'out').exists()
 
 
-@needs_fuse
-def test_unreadable_struct_pages(sanitized, cores, scratch):
-    """A page of struct pages that cannot be read: itself a hole, and the pages that it tells of are kept."""
+def check_unreadable_struct_pages(binary, cores, scratch, preload=None):
     m, src = cores.standard(style='6.12')
     first = 0x10000000 // PAGE + 64 * 20
     frame = m.struct_page_paddr(first) // PAGE
-    r = capture_from_faulty(sanitized, src, spans_of(src, {frame}), scratch / 'out', 31, scratch)
+    r = capture_from_faulty(binary, src, spans_of(src, {frame}), scratch / 'out', 31, scratch, preload=preload)
     assert r.code == 3 and r.report['filtered'], r
     k = Kdump.open(scratch / 'out')
     assert k.stored >= m.kept(31) | set(range(first, first + 64))
     assert r.report['holes'] == [[frame, frame + 1]]
     assert r.report['classes']['unknown'] >= 64
+
+
+@needs_fuse
+def test_unreadable_struct_pages(sanitized, cores, scratch):
+    """A page of struct pages that cannot be read: itself a hole, and the pages that it tells of are kept."""
+    check_unreadable_struct_pages(sanitized, cores, scratch)
 
 
 # The file ends too soon.
@@ -183,6 +187,26 @@ def test_source_truncated_within_the_struct_pages(sanitized, cores, scratch):
             vmcore.IMAGE_PADDR <= p * PAGE < vmcore.IMAGE_PADDR + vmcore.IMAGE_LEN}
     assert {pfn for pfn, desc in k.descs() if desc == (0, 0, 0, 0)} == gone & k.stored
     assert judges.Kdumpfile(scratch / 'out').differences(set(m.ram.pfns()) - gone, m.ram.read) == {}
+
+
+def check_cut_struct_pages(binary, cores, scratch, preload=None):
+    m, src = cores.standard(style='6.12')
+    first = 0x10000000 // PAGE + 64 * 20
+    cut = elfcore.file_offset(src, m.struct_page_paddr(first))
+    r = capture_from_faulty(binary, src, [f'cut:{cut}-{os.path.getsize(src)}'], scratch / 'out', 31, scratch, preload=preload)
+    assert r.code == 3 and r.report['filtered'], r
+    k = Kdump.open(scratch / 'out')
+    untold = {p for p in m.ram.pfns() if elfcore.file_offset(src, m.struct_page_paddr(p)) >= cut}
+    gone = {p for p in m.ram.pfns() if elfcore.file_offset(src, p * PAGE) >= cut}
+    assert set(m.ram.pfns()) - k.stored  # what is left of the map is made use of
+    assert k.stored >= m.kept(31) | untold
+    assert {pfn for pfn, desc in k.descs() if desc == (0, 0, 0, 0)} == gone & k.stored
+    assert judges.Kdumpfile(scratch / 'out').differences(k.stored - gone, m.ram.read) == {}
+
+
+@needs_fuse
+def test_source_shrinks_before_the_plan(sanitized, cores, scratch):
+    check_cut_struct_pages(sanitized, cores, scratch)
 
 
 def test_source_shrinks_while_it_is_read(innercore, cores, scratch):
@@ -232,6 +256,17 @@ def test_bad_page_in_a_window(sanitized, windowed, cores, scratch, level):
     bad = some_pages(m, level)
     r = capture_from_faulty(sanitized, src, spans_of(src, bad), scratch / 'out', level, scratch, preload=windowed)
     check_report(r, check_holes(scratch / 'out', m, bad, level))
+
+
+@needs_fuse
+def test_unreadable_struct_pages_in_a_window(sanitized, windowed, cores, scratch):
+    """Nobody copies them first: they fail while they are classified."""
+    check_unreadable_struct_pages(sanitized, cores, scratch, preload=windowed)
+
+
+@needs_fuse
+def test_window_shrinks_before_the_plan(sanitized, windowed, cores, scratch):
+    check_cut_struct_pages(sanitized, cores, scratch, preload=windowed)
 
 
 @pytest.mark.parametrize('layout', ('standard', 'split', 'ragged'))

@@ -9,13 +9,17 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 /* The windows are for /proc/vmcore only: the tests switch them on behind the back of a second copy of the module. */
 #define rsource_file_open windowed_open
+#define rsource_view_end windowed_view_end
 #include "formats/io/rsource_file.c"
 #undef rsource_file_open
 enum status rsource_file_open(const char *path, struct rsource **src, struct err *err);
@@ -273,10 +277,13 @@ static void views_show_what_the_file_holds_and_stay(void **state)
 			assert_bytes(buf, at, MIB);
 		}
 		assert_bytes(view, off, MIB);
+		assert_true(rsource_view_end());
 		view = rsource_view(clone, off, 300000);
 		assert_non_null(view);
 		assert_bytes(view, off, 300000);
+		assert_true(rsource_view_end());
 	}
+	assert_true(rsource_view_end()); /* of none */
 	assert_null(rsource_view(src, 9 * MIB - 10, 11));
 	assert_null(rsource_view(src, 9 * MIB, 1));
 	assert_null(rsource_view(src, UINT64_MAX, 2));
@@ -285,24 +292,71 @@ static void views_show_what_the_file_holds_and_stay(void **state)
 	rsource_close(clone);
 	rsource_close(src);
 	assert_int_equal(rsource_file_open(path, &src, NULL), ST_OK);
-	assert_null(rsource_view(src, 0, PAGE)); /* would be read with an error, not a signal */
+	assert_null(rsource_view(src, 0, PAGE)); /* is read with an error, not a signal */
 	rsource_close(src);
 }
 
-static void view_with_a_fault_in_it_is_none(void **state)
+static void view_that_fails_shows_zeros_and_says_so(void **state)
 {
+	static const uint8_t zeros[5 * PAGE];
 	uint8_t buf[PAGE];
 	struct rsource *src;
+	const uint8_t *view;
+	size_t got;
 
 	make_file(8 * PAGE);
 	src = open_windowed();
-	assert_non_null(rsource_view(src, 0, 8 * PAGE));
-	assert_int_equal(truncate(path, 3 * PAGE), 0);
-	assert_null(rsource_view(src, 0, 8 * PAGE));
-	assert_null(rsource_view(src, 2 * PAGE + 10, PAGE - 9)); /* the very last byte */
-	assert_bytes(rsource_view(src, 2 * PAGE + 10, PAGE - 10), 2 * PAGE + 10, PAGE - 10);
-	assert_int_equal(rsource_read(src, PAGE, buf, PAGE, NULL), ST_OK);
+	for (int i = 0; i < 3; i++) {
+		view = rsource_view(src, 0, 8 * PAGE);
+		assert_non_null(view);
+		if (!i)
+			assert_int_equal(truncate(path, 3 * PAGE), 0);
+		assert_bytes(view, 0, 3 * PAGE);
+		errno = 77;
+		assert_memory_equal(view + 3 * PAGE, zeros, sizeof(zeros));
+		assert_int_equal(errno, 77);
+		/* Nobody else takes them for what the file holds. */
+		assert_int_equal(rsource_read(src, PAGE, buf, PAGE, NULL), ST_OK);
+		assert_bytes(buf, PAGE, PAGE);
+		assert_int_equal(rsource_read_some(src, 4 * PAGE, buf, PAGE, &got, NULL), ST_IO);
+		assert_false(rsource_view_end());
+		assert_true(rsource_view_end());
+	}
+	view = rsource_view(src, 2 * PAGE + 10, PAGE - 10); /* up to the fault */
+	assert_bytes(view, 2 * PAGE + 10, PAGE - 10);
+	assert_true(rsource_view_end());
 	rsource_close(src);
+}
+
+/* A fault that is no view's goes where it went before; the child ends by it. */
+static void fault_beside_a_view_is_not_hidden(void **state)
+{
+	for (int i = 0; i < 3; i++) {
+		pid_t pid = fork();
+		int status;
+
+		if (!pid) {
+			struct rsource *src;
+			const volatile uint8_t *other;
+			struct rlimit none = { 0 };
+			int fd;
+
+			setrlimit(RLIMIT_CORE, &none);
+			make_file(8 * PAGE);
+			src = open_windowed();
+			fd = open(path, O_RDONLY);
+			other = mmap(NULL, 8 * PAGE, PROT_READ, MAP_PRIVATE, fd, 0);
+			if (i && !rsource_view(src, 0, 8 * PAGE))
+				_exit(1);
+			if (i == 2 && !rsource_view_end())
+				_exit(2);
+			if (truncate(path, PAGE))
+				_exit(3);
+			_exit(4 + other[2 * PAGE]);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
+	}
 }
 
 int main(void)
@@ -316,8 +370,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(fault_in_a_window_delivers_what_lies_before_it, make_folder,
 						remove_folder),
 		cmocka_unit_test_setup_teardown(views_show_what_the_file_holds_and_stay, make_folder, remove_folder),
-		cmocka_unit_test_setup_teardown(view_with_a_fault_in_it_is_none, make_folder, remove_folder),
-		cmocka_unit_test_setup_teardown(clones_of_a_windowed_source_serve_a_thread_each, make_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(view_that_fails_shows_zeros_and_says_so, make_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(fault_beside_a_view_is_not_hidden, make_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(clones_of_a_windowed_source_serve_a_thread_each, make_folder,
+						remove_folder),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
