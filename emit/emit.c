@@ -25,6 +25,7 @@ struct emitter {
 	const struct pageset *keep;
 	const struct emit_config *config;
 	struct emit_result *result;
+	struct wsink *sink;
 	struct kdump_writer *writer;
 	struct repeats *repeats; /* NULL: not looked for */
 	uint8_t *again;		 /* a page that has to be compressed after all */
@@ -53,14 +54,14 @@ static void workers_deinit(struct emitter *e)
 	e->packers = NULL;
 }
 
-static enum status open_writer(struct emitter *e, struct wsink *sink, struct err *err)
+static enum status open_writer(struct emitter *e, struct err *err)
 {
 	const struct emit_config *c = e->config;
 	const char *text;
 	size_t text_len;
 
 	notes_find_vmcoreinfo(c->notes, c->notes_len_bytes, e->pm->order, &text, &text_len);
-	return kdump_writer_open(sink, &c->header, c->notes, c->notes_len_bytes,
+	return kdump_writer_open(e->sink, &c->header, c->notes, c->notes_len_bytes,
 				 text ? (size_t)(text - (const char *)c->notes) : 0, text_len, e->keep->nr_set, &e->writer,
 				 err);
 }
@@ -145,9 +146,9 @@ static bool step_down(struct emitter *e)
 	return true;
 }
 
-static enum status emitter_init(struct emitter *e, struct wsink *sink, struct err *err)
+static enum status emitter_init(struct emitter *e, struct err *err)
 {
-	enum status st = open_writer(e, sink, err);
+	enum status st = open_writer(e, err);
 
 	if (st == ST_OK)
 		st = open_repeats(e, err);
@@ -172,7 +173,23 @@ static enum status emitter_init(struct emitter *e, struct wsink *sink, struct er
 
 static void fill_bitmap(void *ctx, bool present, uint64_t start_pfn, uint8_t *out, size_t len_bytes)
 {
-	pageset_fill_bitmap(ctx, present, start_pfn, out, len_bytes);
+	const struct emitter *e = ctx;
+
+	pageset_fill_bitmap(e->keep, present, start_pfn, out, len_bytes);
+}
+
+static uint64_t next_in_bitmap(void *ctx, bool present, uint64_t pfn)
+{
+	const struct emitter *e = ctx;
+
+	return pageset_first(e->keep, present, pfn);
+}
+
+static bool bitmap_goes_on(void *ctx)
+{
+	const struct emitter *e = ctx;
+
+	return !e->config->step || e->config->step(e->config->ctx, 0, e->sink->bytes_written);
 }
 
 static void report_hole(struct emitter *e)
@@ -280,7 +297,7 @@ static enum status submit_batch(struct emitter *e, struct batch *b, struct err *
  * All batches are out, to be read and packed, but the one that is being written. What is still out when this ends early is
  * dropped with the pool.
  */
-static enum status put_all(struct emitter *e, struct wsink *sink, struct err *err)
+static enum status put_all(struct emitter *e, struct err *err)
 {
 	const struct emit_config *c = e->config;
 	enum status st = ST_OK;
@@ -292,7 +309,7 @@ static enum status put_all(struct emitter *e, struct wsink *sink, struct err *er
 		st = put_batch(e, b, err);
 		if (st != ST_OK)
 			break;
-		if (c->step && !c->step(c->ctx, e->next_index, sink->bytes_written)) {
+		if (c->step && !c->step(c->ctx, e->next_index, e->sink->bytes_written)) {
 			e->result->stopped = e->next_index < e->keep->nr_set;
 			break;
 		}
@@ -301,23 +318,25 @@ static enum status put_all(struct emitter *e, struct wsink *sink, struct err *er
 	return st;
 }
 
-static enum status run(struct emitter *e, struct wsink *sink, struct err *err)
+static enum status run(struct emitter *e, struct err *err)
 {
+	const struct kdump_bitmaps bitmaps = { fill_bitmap, next_in_bitmap, bitmap_goes_on, e };
 	struct emit_result *r = e->result;
 	struct err cause = { 0 }; /* of an early end */
 	uint64_t nr_lost = 0;
-	enum status st = kdump_writer_begin(e->writer, fill_bitmap, (void *)e->keep, err);
+	enum status st = kdump_writer_begin(e->writer, &bitmaps, &r->stopped, err);
 
 	if (st != ST_OK)
 		return st;
-	st = put_all(e, sink, &cause);
+	if (!r->stopped)
+		st = put_all(e, &cause);
 	report_hole(e);
 	/* A file that filled up, or a medium that failed half way: what is there is still worth having. */
-	if (st == ST_OK || sink->rewritable) {
+	if (st == ST_OK || e->sink->rewritable) {
 		r->incomplete = st != ST_OK || r->stopped || r->pages_unreadable;
 		st = kdump_writer_finish(e->writer, &r->incomplete, &nr_lost, &cause);
 		r->pages_done = e->next_index - nr_lost;
-		r->bytes_written = sink->bytes_written;
+		r->bytes_written = e->sink->bytes_written;
 	}
 	r->out_of_space = cause.status == ST_NO_SPACE;
 	if (st != ST_OK)
@@ -330,13 +349,13 @@ static enum status run(struct emitter *e, struct wsink *sink, struct err *err)
 enum status emit_run(struct physmem *pm, const struct pageset *keep, const struct emit_config *config, struct wsink *sink,
 		     struct emit_result *result, struct err *err)
 {
-	struct emitter e = { .pm = pm, .keep = keep, .config = config, .result = result };
+	struct emitter e = { .pm = pm, .keep = keep, .config = config, .result = result, .sink = sink };
 	enum status st;
 
 	*result = (struct emit_result){ 0 };
-	st = emitter_init(&e, sink, err);
+	st = emitter_init(&e, err);
 	if (st == ST_OK)
-		st = run(&e, sink, err);
+		st = run(&e, err);
 	workers_deinit(&e);
 	repeats_close(e.repeats);
 	free(e.again);

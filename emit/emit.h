@@ -13,7 +13,10 @@
 #include "formats/kdump/kdump_layout.h"
 #include "formats/physmem.h"
 
-/** Called between batches. Return false to stop: what is written is finished as an incomplete dump. */
+/**
+ * Called between batches, and while bitmaps are written that are long or have wide gaps: with no page done yet. Return false to
+ * stop: what is written is finished as an incomplete dump.
+ */
 typedef bool (*emit_step_fn)(void *ctx, uint64_t pages_done, uint64_t bytes_written);
 /** Told of every run of pages that could not be read, ascending. */
 typedef void (*emit_hole_fn)(void *ctx, uint64_t start_pfn, uint64_t end_pfn);

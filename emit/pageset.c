@@ -214,6 +214,16 @@ bool pageset_next(const struct pageset *ps, uint64_t pfn, uint64_t max, uint64_t
 	return false;
 }
 
+uint64_t pageset_first(const struct pageset *ps, bool present, uint64_t pfn)
+{
+	size_t i = find_run(ps, pfn);
+	uint64_t start, end;
+
+	if (present)
+		return i < ps->nr_runs ? max_u64(pfn, ps->runs[i].start_pfn) : UINT64_MAX;
+	return pageset_next(ps, pfn, 1, &start, &end) ? start : UINT64_MAX;
+}
+
 static void set_bits(uint8_t *out, uint64_t from, uint64_t to)
 {
 	for (; from < to && from % 8; from++)

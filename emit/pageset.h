@@ -48,6 +48,9 @@ void pageset_end_at(struct pageset *ps, uint64_t end_pfn);
 /** The first run of set pages at or after @pfn, at most @max pages long. False: there is none. */
 bool pageset_next(const struct pageset *ps, uint64_t pfn, uint64_t max, uint64_t *start_pfn, uint64_t *end_pfn);
 
+/** The first page at or after @pfn that exists (@present), or that is set; UINT64_MAX: there is none. */
+uint64_t pageset_first(const struct pageset *ps, bool present, uint64_t pfn);
+
 /**
  * Write KDUMP bitmap bytes (bit = PFN, least significant first) for the PFNs from @start_pfn (a multiple of 8) on:
  * @present: of the pages that exist; else of the pages that are set.

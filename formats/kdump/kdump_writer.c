@@ -15,6 +15,8 @@
 #define RUN_ALIGN (4 * KIB)
 #define DESC_RUN_ALIGN (RUN_ALIGN / 8 * KDUMP_PAGE_DESC_SIZE) /* 3 pages, 512 descriptors */
 #define RUN_CAP (RUN_BYTES + DESC_RUN_ALIGN)
+/* Bitmaps are written by the cell, 8 GiB of small pages, and cells without a page are not: a page far up costs one. */
+#define CELL_BYTES (256 * KIB)
 /* What is saved, or lost, at a time when the disk is full. */
 #define RESCUE_BYTES (128 * KDUMP_PAGE_DESC_SIZE)
 
@@ -148,39 +150,115 @@ static enum status write_main_header(struct kdump_writer *w, uint32_t status, st
 	return wsink_write_at(w->sink, 0, raw, sizeof(raw), err);
 }
 
-static bool all_zero(const uint8_t *p, size_t len)
+/* The first bytes of a bitmap at or after @at that have to be written: whole cells, @bytes where there are no more. */
+static uint64_t next_cell(const struct kdump_bitmaps *b, bool present, uint64_t at, uint64_t bytes)
 {
-	return !len || (!p[0] && !memcmp(p, p + 1, len - 1));
+	return min_u64(bytes, b->next(b->ctx, present, at * 8) / 8 / CELL_BYTES * CELL_BYTES);
 }
 
-/* One bitmap. Runs of zeros are skipped: they read as zeros anyway, and a sparse physical map is mostly that. */
-static enum status write_bitmap(struct kdump_writer *w, bool present, kdump_bitmap_fn fill, void *ctx, struct err *err)
+static uint64_t bitmap_bytes(const struct kdump_writer *w)
 {
-	uint64_t left = (uint64_t)w->header.bitmap_blocks / 2 * w->header.block_size;
-	uint64_t pfn = 0;
+	return (uint64_t)w->header.bitmap_blocks / 2 * w->header.block_size;
+}
 
-	while (left) {
-		/* Up to the end of the run, so that what is flushed is a whole one. */
-		size_t n = (size_t)min_u64(left, RUN_BYTES - w->meta.len);
-		uint8_t *to = w->meta.bytes + w->meta.len;
-		enum status st = ST_OK;
+static uint64_t bitmap_off(const struct kdump_writer *w, bool present)
+{
+	return w->desc_off - (present ? 2 : 1) * bitmap_bytes(w);
+}
 
-		fill(ctx, present, pfn, to, n);
+static bool goes_on(const struct kdump_bitmaps *b, bool *stopped)
+{
+	*stopped = *stopped || (b->go_on && !b->go_on(b->ctx));
+	return !*stopped;
+}
+
+static enum status reserve_bitmap(struct kdump_writer *w, bool present, const struct kdump_bitmaps *b, bool *stopped,
+				  struct err *err)
+{
+	uint64_t bytes = bitmap_bytes(w), off = bitmap_off(w, present), end;
+
+	for (uint64_t at = next_cell(b, present, 0, bytes); at < bytes; at = next_cell(b, present, end, bytes)) {
+		enum status st;
+
+		end = at;
+		do
+			end = min_u64(bytes, end + CELL_BYTES);
+		while (end < bytes && next_cell(b, present, end, bytes) == end);
+		st = wsink_reserve(w->sink, off + at, end - at, err);
+		if (st != ST_OK)
+			return st;
+		if (end == bytes || !goes_on(b, stopped))
+			return ST_OK;
+	}
+	return ST_OK;
+}
+
+/* The descriptors first: they lie farthest, and tell an output that cannot be so long. */
+static enum status reserve(struct kdump_writer *w, const struct kdump_bitmaps *b, bool *stopped, struct err *err)
+{
+	enum status st = wsink_reserve(w->sink, w->desc_off, w->nr_stored * KDUMP_PAGE_DESC_SIZE, err);
+	char span[16];
+
+	if (st == ST_OK && w->sink->rewritable)
+		st = reserve_bitmap(w, true, b, stopped, err);
+	if (st == ST_OK && w->sink->rewritable && !*stopped)
+		st = reserve_bitmap(w, false, b, stopped, err);
+	if (st == ST_OK)
+		return ST_OK;
+	units_bytes(w->header.max_mapnr * w->header.block_size, span, sizeof(span));
+	return err_wrap(err, st, "no room for the bitmaps of %s of addresses and for the page descriptors", span);
+}
+
+/* Bitmap bytes [@at, @at + @len) behind those that are in the run already. */
+static enum status append_cell(struct kdump_writer *w, bool present, const struct kdump_bitmaps *b, uint64_t at, uint64_t len,
+			       bool *stopped, struct err *err)
+{
+	while (len) {
+		size_t n = (size_t)min_u64(len, RUN_BYTES - w->meta.len);
+		enum status st;
+
+		b->fill(b->ctx, present, at * 8, w->meta.bytes + w->meta.len, n);
 		w->meta.len += n;
-		left -= n;
-		pfn += (uint64_t)n * 8;
+		at += n;
+		len -= n;
 		if (w->meta.len < RUN_BYTES)
 			continue;
-		if (all_zero(w->meta.bytes, w->meta.len)) {
-			w->meta.off += w->meta.len;
-			w->meta.len = 0;
-		} else {
-			st = run_flush(w, &w->meta, err);
-		}
-		if (st != ST_OK)
+		st = run_flush(w, &w->meta, err);
+		if (st != ST_OK || !goes_on(b, stopped))
 			return st;
 	}
 	return ST_OK;
+}
+
+/* What is in between reads as zeros, and a sparse physical map is mostly that. */
+static enum status jump(struct kdump_writer *w, uint64_t off, struct err *err)
+{
+	enum status st;
+
+	if (w->meta.off + w->meta.len == off)
+		return ST_OK;
+	st = run_flush(w, &w->meta, err);
+	w->meta.off = off;
+	return st;
+}
+
+static enum status write_bitmap(struct kdump_writer *w, bool present, const struct kdump_bitmaps *b, bool *stopped,
+				struct err *err)
+{
+	uint64_t bytes = bitmap_bytes(w), off = bitmap_off(w, present), next;
+	enum status st = ST_OK;
+
+	for (uint64_t at = next_cell(b, present, 0, bytes); st == ST_OK && at < bytes && !*stopped; at = next) {
+		uint64_t end = min_u64(bytes, at + CELL_BYTES);
+
+		st = jump(w, off + at, err);
+		if (st == ST_OK)
+			st = append_cell(w, present, b, at, end - at, stopped, err);
+		next = next_cell(b, present, end, bytes);
+		if (next > end && next < bytes)
+			goes_on(b, stopped);
+	}
+	return st == ST_OK && !*stopped ? jump(w, off + bytes, err) : st;
 }
 
 static enum status write_sub_header(struct kdump_writer *w, struct err *err)
@@ -199,23 +277,23 @@ static enum status write_sub_header(struct kdump_writer *w, struct err *err)
 	return st;
 }
 
-enum status kdump_writer_begin(struct kdump_writer *w, kdump_bitmap_fn fill, void *ctx, struct err *err)
+enum status kdump_writer_begin(struct kdump_writer *w, const struct kdump_bitmaps *bitmaps, bool *stopped, struct err *err)
 {
-	enum status st = ST_OK;
+	enum status st;
 
-	if (w->sink->rewritable)
+	*stopped = false;
+	st = reserve(w, bitmaps, stopped, err);
+	if (st == ST_OK && w->sink->rewritable)
 		st = write_main_header(w, KDUMP_STATUS_INCOMPLETE, err);
 	if (st == ST_OK)
 		st = write_sub_header(w, err);
 	if (st == ST_OK)
-		st = write_bitmap(w, true, fill, ctx, err);
+		st = write_bitmap(w, true, bitmaps, stopped, err);
 	if (st == ST_OK)
-		st = write_bitmap(w, false, fill, ctx, err);
+		st = write_bitmap(w, false, bitmaps, stopped, err);
 	/* In a file the bitmaps are safe before the first page is written; a stream runs on. */
 	if (st == ST_OK && w->sink->rewritable)
 		st = run_flush(w, &w->meta, err);
-	if (st == ST_OK)
-		st = wsink_reserve(w->sink, w->desc_off, w->nr_stored * KDUMP_PAGE_DESC_SIZE, err);
 	/* From here on a power cut leaves a dump that can be finished later: it says what it holds, and holds what it says. */
 	return st == ST_OK ? wsink_sync(w->sink, err) : st;
 }
@@ -358,12 +436,22 @@ static uint64_t rescue_descs(struct kdump_writer *w)
 	return nr_lost;
 }
 
+/* Where nothing is stored, the zero page still makes the file as long as its headers say. */
+static enum status end_file(struct kdump_writer *w, struct err *err)
+{
+	if (kdump_writer_data_off(w) > w->desc_off + w->nr_stored * KDUMP_PAGE_DESC_SIZE)
+		return ST_OK;
+	return run_append(w, &w->data, w->zero_page, w->header.block_size, err);
+}
+
 enum status kdump_writer_finish(struct kdump_writer *w, bool *incomplete, uint64_t *nr_lost, struct err *err)
 {
 	enum status st = ST_OK;
 
 	*nr_lost = 0;
 	if (!w->failed)
+		st = end_file(w, err);
+	if (!w->failed && st == ST_OK)
 		st = flush_descs(w, err);
 	if (w->failed && w->sink->rewritable) {
 		*incomplete = true;

@@ -13,11 +13,16 @@
  */
 struct kdump_writer;
 
-/**
- * Give bitmap bytes: @present: bitmap1 (pages that exist), else bitmap2 (pages that are stored); for the PFNs from
- * @start_pfn on.
- */
-typedef void (*kdump_bitmap_fn)(void *ctx, bool present, uint64_t start_pfn, uint8_t *out, size_t len_bytes);
+/** Where the bitmaps come from; @present: bitmap1 (pages that exist), else bitmap2 (pages that are stored). */
+struct kdump_bitmaps {
+	/** Give the bytes for the PFNs from @start_pfn on. */
+	void (*fill)(void *ctx, bool present, uint64_t start_pfn, uint8_t *out, size_t len_bytes);
+	/** The first PFN at or after @pfn whose bit is set; UINT64_MAX where there is none. */
+	uint64_t (*next)(void *ctx, bool present, uint64_t pfn);
+	/** May be NULL. Asked now and then; false: stop. */
+	bool (*go_on)(void *ctx);
+	void *ctx;
+};
 
 /**
  * Allocate everything; writes nothing. @header: version, block_size, max_mapnr and what is known of the machine; the
@@ -30,8 +35,13 @@ enum status kdump_writer_open(struct wsink *sink, const struct kdump_header *hea
 			      struct err *err) __must_check;
 void kdump_writer_close(struct kdump_writer *w);
 
-/** Write what comes before the descriptors, and make room for them. */
-enum status kdump_writer_begin(struct kdump_writer *w, kdump_bitmap_fn fill, void *ctx, struct err *err) __must_check;
+/**
+ * Make room for the bitmaps and the descriptors, and write what comes before these. Long stretches of a bitmap without a page are
+ * gaps of the output. ST_NO_SPACE: before the first byte, where the output can tell that it will not hold them. *@stopped: by
+ * go_on(); the bits that were not written yet are zero, so that pages are missing, and kdump_writer_finish() is all that is left.
+ */
+enum status kdump_writer_begin(struct kdump_writer *w, const struct kdump_bitmaps *bitmaps, bool *stopped,
+			       struct err *err) __must_check;
 
 /**
  * Store the page of descriptor @index: @size bytes of data, compressed as @flags says (a CODEC_FLAG_*, or 0 for raw: then

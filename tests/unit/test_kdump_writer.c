@@ -20,6 +20,9 @@ struct plan {
 	uint64_t max_mapnr, nr_stored;
 	size_t notes_len, vmcoreinfo_off, vmcoreinfo_len;
 	uint8_t *notes;
+	uint64_t gap_start, gap_end; /**< PFNs; no page of these exists */
+	unsigned stop_after;	     /**< the bitmaps, so many questions on; 0: not at all */
+	unsigned nr_asked;
 };
 
 enum kind { COMPRESSED, RAW, ZERO, HOLE };
@@ -47,12 +50,17 @@ static void data_of(const struct plan *p, uint64_t index, uint8_t *out)
 }
 
 /* Every third page frame exists, every ninth is stored. */
-static uint8_t bitmap_byte(bool present, uint64_t pfn, uint64_t max_mapnr)
+static bool is_in_bitmap(const struct plan *p, bool present, uint64_t pfn)
+{
+	return pfn < p->max_mapnr && pfn >= 1000 && pfn % (present ? 3 : 9) == 0 && (pfn < p->gap_start || pfn >= p->gap_end);
+}
+
+static uint8_t bitmap_byte(const struct plan *p, bool present, uint64_t pfn)
 {
 	uint8_t b = 0;
 
 	for (unsigned i = 0; i < 8; i++)
-		if (pfn + i < max_mapnr && pfn + i >= 1000 && (pfn + i) % (present ? 3 : 9) == 0)
+		if (is_in_bitmap(p, present, pfn + i))
 			b |= (uint8_t)(1u << i);
 	return b;
 }
@@ -63,7 +71,37 @@ static void fill_bitmap(void *ctx, bool present, uint64_t start_pfn, uint8_t *ou
 
 	assert_int_equal(start_pfn % 8, 0);
 	for (size_t i = 0; i < len_bytes; i++)
-		out[i] = bitmap_byte(present, start_pfn + i * 8, p->max_mapnr);
+		out[i] = bitmap_byte(p, present, start_pfn + i * 8);
+}
+
+static uint64_t next_in_bitmap(void *ctx, bool present, uint64_t pfn)
+{
+	const struct plan *p = ctx;
+
+	for (; pfn < p->max_mapnr; pfn++) {
+		if (pfn >= p->gap_start && pfn < p->gap_end)
+			pfn = p->gap_end;
+		if (is_in_bitmap(p, present, pfn))
+			return pfn;
+	}
+	return UINT64_MAX;
+}
+
+static bool bitmap_goes_on(void *ctx)
+{
+	struct plan *p = ctx;
+
+	return ++p->nr_asked != p->stop_after;
+}
+
+static enum status begin(struct kdump_writer *w, const struct plan *p, struct err *err)
+{
+	const struct kdump_bitmaps bitmaps = { fill_bitmap, next_in_bitmap, bitmap_goes_on, (void *)p };
+	bool stopped;
+	enum status st = kdump_writer_begin(w, &bitmaps, &stopped, err);
+
+	assert_int_equal(stopped, p->stop_after && p->nr_asked >= p->stop_after);
+	return st;
 }
 
 static struct plan new_plan(uint32_t block_size, size_t notes_len, uint64_t nr_stored)
@@ -167,8 +205,8 @@ static void check_front(const struct plan *p, const struct fake_sink *fs, uint32
 		assert_int_equal(h.vmcoreinfo_len, p->vmcoreinfo_len);
 	}
 	for (uint64_t i = 0; i < bitmap_len; i++) {
-		assert_int_equal(bitmap[i], bitmap_byte(true, i * 8, p->max_mapnr));
-		assert_int_equal(bitmap[bitmap_len + i], bitmap_byte(false, i * 8, p->max_mapnr));
+		assert_int_equal(bitmap[i], bitmap_byte(p, true, i * 8));
+		assert_int_equal(bitmap[bitmap_len + i], bitmap_byte(p, false, i * 8));
 	}
 }
 
@@ -233,7 +271,7 @@ static void write_dump(const struct plan *p, struct fake_sink *fs, uint64_t step
 	struct err err = { 0 };
 
 	assert_int_equal(fs->nr_writes, 0);
-	assert_ok(kdump_writer_begin(w, fill_bitmap, (void *)p, &err), &err);
+	assert_ok(begin(w, p, &err), &err);
 	for (uint64_t i = 0; i < p->nr_stored; i++)
 		assert_ok(put(w, p, i * step % p->nr_stored, &err), &err);
 	assert_ok(kdump_writer_finish(w, &incomplete, &nr_lost, &err), &err);
@@ -305,7 +343,7 @@ static void zero_pages_share_one_stored_page(void **state)
 	uint64_t nr_lost;
 	struct err err = { 0 };
 
-	assert_ok(kdump_writer_begin(w, fill_bitmap, &p, &err), &err);
+	assert_ok(begin(w, &p, &err), &err);
 	for (uint64_t i = 0; i < p.nr_stored; i++)
 		assert_ok(kdump_writer_put_zero(w, i, &err), &err);
 	assert_ok(kdump_writer_finish(w, &incomplete, &nr_lost, &err), &err);
@@ -332,7 +370,7 @@ static void file_is_marked_incomplete_until_the_last_write(void **state)
 	uint64_t nr_lost;
 	struct err err = { 0 };
 
-	assert_ok(kdump_writer_begin(w, fill_bitmap, &p, &err), &err);
+	assert_ok(begin(w, &p, &err), &err);
 	assert_int_equal(fs.writes[0].off, 0);
 	/* A cut at any time from here on leaves a dump whose bitmaps are whole. */
 	check_front(&p, &fs, KDUMP_STATUS_INCOMPLETE);
@@ -379,30 +417,100 @@ static void stream_gets_each_byte_once_in_large_records(void **state)
 	free(p.notes);
 }
 
-static void empty_bitmap_runs_are_not_written(void **state)
+/* Pages in the first MiB or so of a bitmap of 8, and in its last bytes. */
+static struct plan new_wide_plan(uint64_t nr_stored)
 {
-	struct plan p = new_plan(4096, 100, 10);
-	struct fake_sink fs = fake_sink_new(true);
-	uint64_t written;
+	struct plan p = new_plan(4096, 100, nr_stored);
 
-	p.max_mapnr = 300 * MIB; /* 37.5 MiB a bitmap, all but the front of it set in the model: make it empty */
-	p.nr_stored = 0;
-	{
+	p.max_mapnr = 64 * MIB;
+	p.gap_start = 12 * MIB;
+	p.gap_end = p.max_mapnr - 100;
+	return p;
+}
+
+static void wide_gaps_of_a_bitmap_are_not_written(void **state)
+{
+	for (int stream = 0; stream < 2; stream++) {
+		struct plan p = new_wide_plan(10);
+		struct fake_sink fs = fake_sink_new(!stream);
+
+		write_dump(&p, &fs, 1);
+		assert_true(fs.base.bytes_written < 5 * MIB);
+		assert_true(fs.used_blocks * FAKE_BLOCK < 5 * MIB);
+		check_front(&p, &fs, CODEC_FLAG_LZO);
+		check_all(&p, &fs);
+		fake_sink_free(&fs);
+		free(p.notes);
+	}
+}
+
+static void output_that_cannot_hold_the_bitmaps_is_refused_at_once(void **state)
+{
+	static const uint64_t capacity[] = { 0, 1, 300, 800 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(capacity); i++) {
+		struct plan p = new_wide_plan(10);
+		struct fake_sink fs = fake_sink_new(true);
 		struct kdump_writer *w = open_writer(&p, &fs);
-		struct plan none = p;
-		bool incomplete = false;
-		uint64_t nr_lost;
 		struct err err = { 0 };
 
-		none.max_mapnr = 0;
-		assert_ok(kdump_writer_begin(w, fill_bitmap, &none, &err), &err);
-		assert_ok(kdump_writer_finish(w, &incomplete, &nr_lost, &err), &err);
+		fs.capacity_blocks = capacity[i];
+		assert_int_equal(begin(w, &p, &err), ST_NO_SPACE);
+		assert_non_null(strstr(err.text, "no room for the bitmaps of 256.0 GiB of addresses"));
+		assert_int_equal(fs.nr_writes, 0);
 		kdump_writer_close(w);
+		fake_sink_free(&fs);
+		free(p.notes);
 	}
-	written = fs.base.bytes_written;
-	assert_true(written < 4 * MIB);
-	fake_sink_free(&fs);
-	free(p.notes);
+}
+
+/* Whatever was written of the bitmaps, no descriptor names a page, and the file is as long as it says. */
+static void stop_within_the_bitmaps_leaves_a_dump_without_pages(void **state)
+{
+	for (int stream = 0; stream < 2; stream++) {
+		unsigned nr_stops = 0;
+
+		for (bool stopped = true; stopped; nr_stops += stopped) {
+			struct plan p = new_wide_plan(200);
+			struct fake_sink fs = fake_sink_new(!stream);
+			struct kdump_writer *w = open_writer(&p, &fs);
+			bool incomplete = true;
+			uint64_t nr_lost, zero_off = 0;
+			struct err err = { 0 };
+
+			p.stop_after = nr_stops + 1;
+			assert_ok(begin(w, &p, &err), &err);
+			stopped = p.nr_asked >= p.stop_after;
+			assert_ok(kdump_writer_finish(w, &incomplete, &nr_lost, &err), &err);
+			assert_true(incomplete);
+			assert_int_equal(nr_lost, 0);
+			assert_int_equal(read_headers(&p, &fs).status, KDUMP_STATUS_INCOMPLETE);
+			for (uint64_t i = 0; i < p.nr_stored; i++)
+				assert_false(check_desc(&p, &fs, i, &zero_off));
+			assert_int_equal(fs.len, kdump_writer_data_off(w));
+			kdump_writer_close(w);
+			fake_sink_free(&fs);
+			free(p.notes);
+		}
+		assert_true(nr_stops >= 2);
+	}
+}
+
+static void dump_of_no_page_is_as_long_as_it_says(void **state)
+{
+	for (int stream = 0; stream < 2; stream++) {
+		struct plan p = new_wide_plan(0);
+		struct fake_sink fs = fake_sink_new(!stream);
+
+		p.gap_start = 0;
+		p.gap_end = p.max_mapnr;
+		write_dump(&p, &fs, 1);
+		assert_true(fs.base.bytes_written < MIB);
+		check_front(&p, &fs, 0);
+		assert_true(fs.len >= 16 * MIB);
+		fake_sink_free(&fs);
+		free(p.notes);
+	}
 }
 
 static void wrong_index_is_our_own_fault(void **state)
@@ -412,7 +520,7 @@ static void wrong_index_is_our_own_fault(void **state)
 	struct kdump_writer *w = open_writer(&p, &fs);
 	struct err err = { 0 };
 
-	assert_ok(kdump_writer_begin(w, fill_bitmap, &p, &err), &err);
+	assert_ok(begin(w, &p, &err), &err);
 	assert_int_equal(kdump_writer_put_hole(w, 10, &err), ST_INTERNAL);
 	assert_int_equal(kdump_writer_put_zero(w, UINT64_MAX, &err), ST_INTERNAL);
 	kdump_writer_close(w);
@@ -447,7 +555,7 @@ static void dump_that_is_stopped_has_holes_for_the_rest(void **state)
 		uint64_t nr_lost, zero_off = 0;
 		struct err err = { 0 };
 
-		assert_ok(kdump_writer_begin(w, fill_bitmap, &p, &err), &err);
+		assert_ok(begin(w, &p, &err), &err);
 		for (uint64_t i = 0; i < 50000; i++)
 			assert_ok(put(w, &p, i, &err), &err);
 		assert_ok(kdump_writer_finish(w, &incomplete, &nr_lost, &err), &err);
@@ -471,7 +579,7 @@ static uint64_t fill_up(const struct plan *p, struct fake_sink *fs, uint64_t ste
 	enum status st;
 	struct err err = { 0 };
 
-	assert_ok(kdump_writer_begin(w, fill_bitmap, (void *)p, &err), &err);
+	assert_ok(begin(w, p, &err), &err);
 	while (done < p->nr_stored && put(w, p, done * step % p->nr_stored, &err) == ST_OK)
 		done++;
 	incomplete = done < p->nr_stored;
@@ -583,7 +691,7 @@ static void sync_that_fails_leaves_the_incomplete_mark(void **state)
 	uint64_t nr_lost;
 	struct err err = { 0 };
 
-	assert_ok(kdump_writer_begin(w, fill_bitmap, &p, &err), &err);
+	assert_ok(begin(w, &p, &err), &err);
 	fs.fail_sync = true;
 	for (uint64_t i = 0; i < 10; i++)
 		assert_ok(put(w, &p, i, &err), &err);
@@ -603,7 +711,10 @@ int main(void)
 		cmocka_unit_test(zero_pages_share_one_stored_page),
 		cmocka_unit_test(file_is_marked_incomplete_until_the_last_write),
 		cmocka_unit_test(stream_gets_each_byte_once_in_large_records),
-		cmocka_unit_test(empty_bitmap_runs_are_not_written),
+		cmocka_unit_test(wide_gaps_of_a_bitmap_are_not_written),
+		cmocka_unit_test(output_that_cannot_hold_the_bitmaps_is_refused_at_once),
+		cmocka_unit_test(stop_within_the_bitmaps_leaves_a_dump_without_pages),
+		cmocka_unit_test(dump_of_no_page_is_as_long_as_it_says),
 		cmocka_unit_test(wrong_index_is_our_own_fault),
 		cmocka_unit_test(address_space_beyond_the_format_is_refused),
 		cmocka_unit_test(dump_that_is_stopped_has_holes_for_the_rest),

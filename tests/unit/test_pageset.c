@@ -226,6 +226,13 @@ static void far_apart_ranges_cost_only_their_pages(void **state)
 	assert_true(start == top / 4096 - 5 && end == top / 4096);
 	assert_false(pageset_next(&ps, end, 100, &start, &end));
 	assert_false(pageset_next(&ps, UINT64_MAX, 100, &start, &end));
+	assert_int_equal(pageset_first(&ps, true, 3), 3);
+	assert_int_equal(pageset_first(&ps, false, 3), 3);
+	assert_int_equal(pageset_first(&ps, true, 5), 5);
+	assert_int_equal(pageset_first(&ps, false, 5), top / 4096 - 5);
+	assert_int_equal(pageset_first(&ps, true, 10), top / 4096 - 10);
+	assert_int_equal(pageset_first(&ps, true, top / 4096), UINT64_MAX);
+	assert_int_equal(pageset_first(&ps, false, top / 4096), UINT64_MAX);
 	pageset_fill_bitmap(&ps, false, top / 4096 - 16, out, sizeof(out));
 	assert_int_equal(out[0], 0);
 	assert_int_equal(out[1], 0xf8);
