@@ -19,16 +19,18 @@ struct bitmaps {
 	uint8_t *chunk_1, *chunk_2;
 };
 
-static enum status read_chunk(struct check *c, uint64_t off, size_t len, uint8_t *to, bool *gap, struct err *err)
+/* Bytes at @at that are a gap of both maps, so all zero. */
+static uint64_t gap_bytes(struct check *c, const struct bitmaps *b, uint64_t at)
 {
-	enum status st;
+	uint64_t data_1 = rsource_next_data(c->src, b->off_1 + at).start, data_2 = rsource_next_data(c->src, b->off_2 + at).start;
 
-	*gap = rsource_next_data(c->src, off).start >= off + len;
-	if (*gap) {
-		memset(to, 0, len);
-		return ST_OK;
-	}
-	st = rsource_read(c->src, off, to, len, err);
+	return min_u64(data_1 - b->off_1, data_2 - b->off_2) - at;
+}
+
+static enum status read_chunk(struct check *c, uint64_t off, size_t len, uint8_t *to, struct err *err)
+{
+	enum status st = rsource_read(c->src, off, to, len, err);
+
 	return st == ST_OK ? st : err_wrap(err, st, "cannot read the page bitmaps");
 }
 
@@ -55,16 +57,19 @@ static bool has_odd_bits(uint8_t b1, uint8_t b2, uint64_t pfn, uint64_t max)
 
 static enum status scan_bitmaps(struct check *c, struct bitmaps *b, struct err *err)
 {
-	for (uint64_t at = 0; at < b->len; at += BITMAP_CHUNK_BYTES) {
-		size_t n = (size_t)min_u64(BITMAP_CHUNK_BYTES, b->len - at);
-		bool gap_1, gap_2;
-		enum status st = read_chunk(c, b->off_1 + at, n, b->chunk_1, &gap_1, err);
+	for (uint64_t at = 0, n; at < b->len; at += n) {
+		uint64_t gap = gap_bytes(c, b, at);
+		enum status st;
 
+		n = gap ? gap : min_u64(BITMAP_CHUNK_BYTES, b->len - at);
+		if (gap)
+			continue;
+		st = read_chunk(c, b->off_1 + at, (size_t)n, b->chunk_1, err);
 		if (st == ST_OK)
-			st = read_chunk(c, b->off_2 + at, n, b->chunk_2, &gap_2, err);
+			st = read_chunk(c, b->off_2 + at, (size_t)n, b->chunk_2, err);
 		if (st != ST_OK)
 			return st;
-		for (size_t i = 0; i < n && !(gap_1 && gap_2); i++)
+		for (size_t i = 0; i < n; i++)
 			if (has_odd_bits(b->chunk_1[i], b->chunk_2[i], (at + i) * 8, c->hdr.max_mapnr))
 				check_byte(c, b->chunk_1[i], b->chunk_2[i], (at + i) * 8);
 	}

@@ -89,6 +89,10 @@ def test_gap_of_the_bitmaps_costs_nothing(innercore, cores, scratch, at):
     done = subprocess.run([innercore, 'compare', '--json', str(scratch / 'out'), str(src)], capture_output=True, timeout=60,
                           preexec_fn=seconds_of_cpu(2))
     assert done.returncode == 0, done
+    verify = subprocess.run([innercore, 'verify', '--json', str(scratch / 'out')], capture_output=True, timeout=60,
+                            preexec_fn=seconds_of_cpu(2))
+    found = {f['id'] for f in json.loads(verify.stdout)['findings'] if f['severity'] == 'error'}
+    assert found == {'max-mapnr-memmap'}  # of this kernel, to which no such memory belongs
     if at < 1 << 42:  # it reads the bitmaps as a whole into memory
         assert judges.Kdumpfile(scratch / 'out').differences(m.kept(31) | far, is_true(m, at)) == {}
     # A stream needs not even seek.
