@@ -11,7 +11,10 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
+
+#include "common/units.h"
 
 #ifndef GRND_INSECURE
 #define GRND_INSECURE 4
@@ -20,6 +23,7 @@
 #define WAYS 4 /* a cache line of entries that share a place, the one used last in front */
 #define SIZE_BITS 18 /* KDUMP has no larger pages */
 #define OFF_BITS (64 - SIZE_BITS)
+#define LARGE_PAGE_BYTES (2 * MIB)
 
 typedef unsigned __int128 u128;
 
@@ -54,6 +58,21 @@ static bool draw(void *buf, size_t len)
 	return true;
 }
 
+/*
+ * Written to at once: where a worker looks first, the kernel maps a page of zeros, and has to take it from the other CPUs when
+ * somebody writes to it. In large pages where there are any: each look is somewhere else.
+ */
+static struct entry *new_entries(size_t len_bytes)
+{
+	void *entries;
+
+	if (posix_memalign(&entries, LARGE_PAGE_BYTES, len_bytes))
+		return NULL;
+	madvise(entries, len_bytes, MADV_HUGEPAGE);
+	memset(entries, 0, len_bytes);
+	return entries;
+}
+
 enum status repeats_open(uint32_t page_size, size_t bytes, struct repeats **out, struct err *err)
 {
 	size_t nr_words = page_size / sizeof(uint64_t);
@@ -62,7 +81,7 @@ enum status repeats_open(uint32_t page_size, size_t bytes, struct repeats **out,
 	if (r) {
 		r->nr_words = nr_words;
 		r->nr_sets = bytes / (WAYS * sizeof(*r->entries));
-		r->entries = calloc(r->nr_sets * WAYS, sizeof(*r->entries));
+		r->entries = new_entries(r->nr_sets * WAYS * sizeof(*r->entries));
 	}
 	if (!r || !r->entries) {
 		repeats_close(r);
