@@ -64,6 +64,9 @@ def _build(command: tuple[str, ...], program: pathlib.Path, folder: pathlib.Path
         loader = pathlib.Path("/") / LOADER
         listed = subprocess.run(["ldd", program], capture_output=True, check=True, text=True).stdout
     libraries = tuple(pathlib.Path(path) for path in re.findall(r"=> (/\S+) \(0x", listed))
+    # What libc opens on its own to end a thread, and aborts without: no list has it.
+    beside_libc = [each.with_name("libgcc_s.so.1") for each in libraries if each.name == "libc.so.6"]
+    libraries += tuple(path for path in beside_libc if path.exists())
     return Build(version[1], command, frozenset({"zlib", "none"} | can), program, loader, libraries)
 
 
