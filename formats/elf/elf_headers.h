@@ -25,8 +25,9 @@ struct elf_headers {
 };
 
 /**
- * Read and check the headers of @src through libelf. A load, or the part of it, that lies beyond elf_phys_end() is set aside with one line
- * of warning for all of them: no memory can be there, and the dump would be as wide as the highest address.
+ * Read and check the headers of @src through libelf. A load, or the part of it, that lies beyond elf_phys_end() is set
+ * aside with one line of warning for all of them: no memory can be there, and the dump would be as wide as the highest
+ * address.
  */
 enum status elf_headers_init(struct elf_headers *h, struct rsource *src, struct err *err) __must_check;
 void elf_headers_deinit(struct elf_headers *h);

@@ -30,8 +30,8 @@ struct elf_details {
 
 /**
  * An ELF core as physical memory. Takes ownership of @src on success. PT_LOADs may be unaligned, overlap or alias; where
- * several cover one byte the first in file order wins; what no machine can address is set aside, with a warning. p_memsz beyond p_filesz is ST_NO_DATA; bytes beyond the end of a
- * truncated file are ST_IO.
+ * several cover one byte the first in file order wins; what no machine can address is set aside, with a warning. p_memsz
+ * beyond p_filesz is ST_NO_DATA; bytes beyond the end of a truncated file are ST_IO.
  */
 enum status elf_physmem_open(struct rsource *src, struct physmem **pm, struct err *err) __must_check;
 /** NULL unless @pm came from elf_physmem_open(). */

@@ -5,8 +5,8 @@
  *	limit CORE OFFSETS CODEC THREADS
  *
  * OFFSETS is a file of 64-bit offsets of pages in CORE. "read" adds up all words of each page, the other codecs compress each
- * with what innercore asks of their libraries for it, and nothing is written anywhere. CORE is mapped
- * as a whole; only "read" pays for mapping it in, the codecs start when that is done. Prints wall and CPU seconds, and bytes out.
+ * with what innercore asks of their libraries, and nothing is written anywhere. CORE is mapped as a whole; only "read" pays for
+ * mapping it in, the codecs start when that is done. Prints wall and CPU seconds, and bytes out.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -19,7 +19,7 @@ LIBRARIES = ("-ldeflate", "-llzo2", "-lsnappy", "-lzstd", "-lstdc++", "-lpthread
 
 
 def program(folder: pathlib.Path) -> pathlib.Path:
-    """limit.c, compiled, with the static archives that innercore is made of: Debian's of snappy is slower than the shared library."""
+    """limit.c, compiled, with the archives that innercore is made of: Debian's of snappy is slower than the shared library."""
     output = folder / "limit"
     argv = [os.environ.get("CC") or "gcc", "-O3", "-Wall", "-Wextra", "-Werror", "-static"]
     argv += ["-o", str(output), str(HERE / "limit.c")]
