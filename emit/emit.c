@@ -16,7 +16,7 @@
 #define THREAD_BYTES MIB
 #define WRITER_BYTES (3 * MIB)
 /* What remembers stored pages: 16 bytes each. The size must not follow from the number of threads: the dump does from it. */
-#define REPEATS_BYTES (4 * MIB)
+#define REPEATS_BYTES (2 * MIB)
 #define REPEATS_BYTES_MIN (256 * KIB)
 #define REPEATS_PART 16 /* of the memory that may be taken, at most */
 
