@@ -60,42 +60,46 @@ static void read_cpuinfo(const char *text, struct capture_cpus *cpus)
 	}
 }
 
-/* 0: it is no plain number, and the kernel's to make something of. */
-static unsigned plain_number(const char *text, size_t len)
+/* -1: it is no plain number, and the kernel's to make something of. */
+static int plain_number(const char *text, size_t len)
 {
 	unsigned long v;
 	char *end;
 
 	if (!text || *text < '0' || *text > '9')
-		return 0;
+		return -1;
 	v = strtoul(text, &end, 0);
-	if (end != text + len || v > INT_MAX)
+	return end == text + len && v <= INT_MAX ? (int)v : -1;
+}
+
+/* What the kernel makes of them, as far as it is sure. 0: that can be any number. */
+static unsigned given_number(bool has_nr, int nr_cpus, bool has_max, int maxcpus)
+{
+	/* nr_cpus=0 is as good as none, and maxcpus=0 is one CPU, without SMP */
+	if ((has_nr && nr_cpus <= 0) || (has_max && maxcpus < 0))
 		return 0;
-	return (unsigned)max_u64(v, 1); /* maxcpus=0: one CPU, without SMP */
+	return (unsigned)min_u64(has_nr ? (uint64_t)nr_cpus : UINT_MAX, has_max ? max_u64((uint64_t)maxcpus, 1) : UINT_MAX);
 }
 
 /*
  * What the user says, if anything. maxcpus= alone starts no more than that, but leaves every CPU of the machine
  * possible, each with its per-CPU memory in the reservation: nr_cpus= beside it does not. That the boot CPU must not be
- * started again goes for these CPUs too.
+ * started again goes for these CPUs too, and where it is not sure that there is but one.
  */
 static bool take_given(const char *append, struct capture_cpus *c)
 {
 	size_t nr_len = 0, max_len = 0, apic_len;
 	const char *nr_cpus = cmdline_value(append, "nr_cpus", &nr_len);
 	const char *maxcpus = cmdline_value(append, "maxcpus", &max_len);
-	unsigned possible = plain_number(nr_cpus, nr_len), started = plain_number(maxcpus, max_len);
 	int n = 0;
 
 	if (!nr_cpus && !maxcpus)
 		return false;
 	snprintf(c->why, sizeof(c->why), "as cmdline_append says");
-	if ((nr_cpus && !possible) || (maxcpus && !started))
-		return true;
-	c->nr = (unsigned)min_u64(nr_cpus ? possible : started, maxcpus ? started : possible);
-	if (!nr_cpus)
+	c->nr = given_number(nr_cpus, plain_number(nr_cpus, nr_len), maxcpus, plain_number(maxcpus, max_len));
+	if (c->nr && !nr_cpus)
 		n = snprintf(c->parameters, sizeof(c->parameters), "nr_cpus=%u", c->nr);
-	if (c->nr > 1 && c->has_boot_apic && !cmdline_value(append, "disable_cpu_apicid", &apic_len))
+	if (c->nr != 1 && c->has_boot_apic && !cmdline_value(append, "disable_cpu_apicid", &apic_len))
 		snprintf(c->parameters + n, sizeof(c->parameters) - (size_t)n, "%sdisable_cpu_apicid=%" PRIu32,
 			 n ? " " : "", c->boot_apic);
 	return true;

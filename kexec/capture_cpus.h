@@ -9,7 +9,7 @@
 struct capture_cpus {
 	unsigned nr;	     /**< 0: not known, the user's words are the kernel's to read */
 	unsigned nr_online;  /**< of the running kernel; 0: unknown */
-	bool has_boot_apic;  /**< only where nr > 1: */
+	bool has_boot_apic;  /**< only where nr is not 1: */
 	uint32_t boot_apic;  /**< initial APIC id of the CPU that the firmware booted on */
 	char why[96];	     /**< one line */
 	char parameters[64]; /**< for the capture kernel's command line, beside the user's own; "": those say all */
