@@ -41,7 +41,10 @@ struct plan {
  */
 enum status plan_init(struct plan *plan, struct physmem *pm, struct kmodel *km, const struct plan_config *config,
 		      struct err *err) __must_check;
-/** Decide once more, of the same @pm, in the memory that @plan has: what there is too little of for a filter keeps everything. */
+/**
+ * Decide once more about the pages of the same @pm. Takes no page set of its own; without memory for a filter, all pages
+ * are kept.
+ */
 void plan_again(struct plan *plan, struct physmem *pm, struct kmodel *km, const struct plan_config *config);
 void plan_deinit(struct plan *plan);
 
