@@ -184,8 +184,8 @@ bool target_is_ambiguous(const struct target_places *places, const struct config
 	while (dir && next_device(places, dir, node, sizeof(node), &p)) {
 		if (!is_wanted(config, &p) || !strcmp(node, dev->node) || !strcmp(p.uuid, dev->uuid))
 			continue;
-		snprintf(text, len, "%s and %s both have LABEL=%s, and after a crash either may be taken: write target = UUID=%s",
-			 dev->node, node, config->target, dev->uuid);
+		snprintf(text, len, "%s and %s both have LABEL=%s, and after a crash either may be taken: %s%s", dev->node, node,
+			 config->target, *dev->uuid ? "write target = UUID=" : "give one of them another label", dev->uuid);
 		return true;
 	}
 	return false;

@@ -99,6 +99,10 @@ static void two_with_one_label_are_told(void **state)
 	assert_true(target_is_ambiguous(&m.places, &c, &second, text, sizeof(text)));
 	assert_non_null(strstr(text, first.node));
 	assert_non_null(strstr(text, "target = UUID=" UUID_2));
+	first.uuid[0] = '\0';
+	assert_true(target_is_ambiguous(&m.places, &c, &first, text, sizeof(text)));
+	assert_null(strstr(text, "UUID="));
+	assert_non_null(strstr(text, "another label"));
 }
 
 static void two_ways_to_one_file_system_are_fine(void **state)
