@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 
+#include "common/endian.h"
 #include "common/units.h"
 
 #ifndef GRND_INSECURE
@@ -103,14 +104,6 @@ void repeats_close(struct repeats *r)
 	free(r);
 }
 
-static inline uint64_t word_at(const uint8_t *from)
-{
-	uint64_t word;
-
-	memcpy(&word, from, sizeof(word));
-	return word;
-}
-
 static inline uint64_t rotated(uint64_t word, unsigned bits)
 {
 	return word << bits | word >> (64 - bits);
@@ -129,7 +122,8 @@ struct page_print repeats_print(const struct repeats *r, const void *page)
 	uint64_t place = 0, print;
 
 	for (size_t i = 0; i < r->nr_words; i += 4, from += 4 * sizeof(uint64_t)) {
-		uint64_t a = word_at(from), b = word_at(from + 8), c = word_at(from + 16), d = word_at(from + 24);
+		uint64_t a = get_u64(from, ORDER_NATIVE), b = get_u64(from + 8, ORDER_NATIVE);
+		uint64_t c = get_u64(from + 16, ORDER_NATIVE), d = get_u64(from + 24, ORDER_NATIVE);
 
 		sum_1 += (u128)(a + k[i]) * (b + k[i + 1]);
 		sum_2 += (u128)(c + k[i + 2]) * (d + k[i + 3]);
